@@ -1,0 +1,62 @@
+# Each target does its own set-up in .venv; a Python from 3.10 on, Rust and make are all it takes.
+# Another interpreter: make test PYTHON=python3.13 VENV=.venv313
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi')
+
+.PHONY: demo test test-rust test-python lint format bench wheel clean
+
+demo: $(VENV)/.built
+	$(BIN)/listrak-webhooks demo
+
+test: test-rust test-python
+
+test-rust:
+	cargo test --locked --no-default-features
+
+test-python: $(VENV)/.built
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.built
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pyright --warnings
+	$(BIN)/stubtest listrak_webhooks._core --mypy-config-file pyproject.toml
+
+format:
+	cargo fmt
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(VENV)/.built $(VENV)/.bench
+	$(BIN)/python benchmarks/bench.py
+
+wheel: $(VENV)/.dev
+	$(BIN)/maturin build --release --locked --out dist
+
+clean:
+	rm -rf target dist $(VENV)
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.dev: requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; try make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement $<
+	touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --requirement $<
+	touch $@
+
+# An editable install of the release build: what is tested and measured is what is shipped.
+$(VENV)/.built: $(VENV)/.dev $(PACKAGE_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	touch $@

@@ -1,0 +1,77 @@
+//! The raw body, out of what Python code holds it in.
+
+use std::borrow::Cow;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+
+use crate::error::Error;
+
+/// The length of `body` in bytes, before anything of it is copied.
+///
+/// # Errors
+///
+/// [`Error::WrongType`] for anything but `bytes`, `bytearray`, `memoryview` and a `str` that has a UTF-8 form.
+pub(crate) fn size(body: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    if let Ok(bytes) = body.cast::<PyBytes>() {
+        Ok(bytes.as_bytes().len())
+    } else if let Ok(text) = body.cast::<PyString>() {
+        Ok(utf8(text)?.len())
+    } else if let Ok(array) = body.cast::<PyByteArray>() {
+        Ok(array.len())
+    } else if body.is_instance_of::<PyMemoryView>() {
+        body.getattr("nbytes")
+            .and_then(|size| size.extract())
+            .map_err(|_| Error::WrongType("body is a memoryview that was released".to_owned()))
+    } else {
+        Err(wrong_type(body))
+    }
+}
+
+/// `body` as `bytes`: the very object where it is `bytes` already, a snapshot where it could still change.
+///
+/// # Errors
+///
+/// As [`size`].
+pub(crate) fn to_bytes<'py>(body: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>, Error> {
+    let py = body.py();
+    if let Ok(bytes) = body.cast_exact::<PyBytes>() {
+        Ok(bytes.clone())
+    } else if let Ok(bytes) = body.cast::<PyBytes>() {
+        Ok(PyBytes::new(py, bytes.as_bytes()))
+    } else if let Ok(text) = body.cast::<PyString>() {
+        Ok(PyBytes::new(py, utf8(text)?.as_bytes()))
+    } else if let Ok(array) = body.cast::<PyByteArray>() {
+        Ok(PyBytes::new(py, &array.to_vec()))
+    } else if let Ok(view) = body.cast::<PyMemoryView>() {
+        // `tobytes` also takes views with steps or of wider items; the buffer protocol is not in the 3.10 ABI.
+        let bytes = view.call_method0("tobytes")?;
+        Ok(bytes.cast_into::<PyBytes>().map_err(PyErr::from)?)
+    } else {
+        Err(wrong_type(body))
+    }
+}
+
+fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Result<Cow<'a, str>, Error> {
+    text.to_cow().map_err(|_| {
+        Error::WrongType(
+            "body is a str that has no UTF-8 form (a lone surrogate); pass the raw request body, as bytes".to_owned(),
+        )
+    })
+}
+
+fn wrong_type(body: &Bound<'_, PyAny>) -> Error {
+    Error::WrongType(format!(
+        "body must be bytes (or bytearray, memoryview, str), not {}; pass the raw request body, never parsed JSON: \
+         request.get_data() in Flask, await request.body() in FastAPI, request.body in Django",
+        type_name(body)
+    ))
+}
+
+/// The name of `object`'s type, for a message; never its value.
+pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
+    object
+        .get_type()
+        .name()
+        .map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+}

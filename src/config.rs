@@ -1,0 +1,248 @@
+//! What the user sets, checked once, as it comes in: each type here is one argument of the public interface.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDateTime, PyDelta, PyFloat, PyInt, PySequence, PyString};
+
+use crate::body::type_name;
+use crate::error::Error;
+use crate::signature::{Encoding, Key, SecretFault};
+
+/// The longest tolerance, in seconds: a year of 365 days.
+const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
+
+/// Implements the conversion of a Python argument by one of the functions below. The types differ only in what they
+/// hold; pyo3 wants one each, so that an explicit `None` is told apart from an argument that was left out.
+macro_rules! argument {
+    ($(#[$attribute:meta])* $name:ident($inner:ty) by $convert:ident) => {
+        $(#[$attribute])*
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl<'py> FromPyObject<'_, 'py> for $name {
+            type Error = Error;
+
+            fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Error> {
+                $convert(&object).map(Self)
+            }
+        }
+    };
+}
+
+argument! {
+    /// One secret, or a sequence of them, the current one first.
+    Keys(Vec<Key>) by keys
+}
+argument! {
+    /// Whole seconds either way.
+    #[derive(Clone, Copy)]
+    Tolerance(i64) by tolerance
+}
+argument! {
+    /// The one encoding to accept, or `None` for both.
+    #[derive(Clone, Copy)]
+    AcceptedEncoding(Option<Encoding>) by accepted_encoding
+}
+argument! {
+    /// The encoding to sign in.
+    #[derive(Clone, Copy)]
+    SigningEncoding(Encoding) by signing_encoding
+}
+argument! {
+    /// The size limit, in bytes.
+    #[derive(Clone, Copy)]
+    MaxBody(usize) by max_body
+}
+argument! {
+    /// Our own clock as the caller gives it: Unix seconds, rounded down.
+    #[derive(Clone, Copy)]
+    Now(i64) by now
+}
+argument! {
+    /// The seconds to sign with.
+    #[derive(Clone, Copy)]
+    SigningTime(i64) by signing_time
+}
+
+/// Fails with [`Error::Configuration`], which never shows the secret.
+fn keys(secret: &Bound<'_, PyAny>) -> Result<Vec<Key>, Error> {
+    if secret.is_instance_of::<PyString>() || secret.is_instance_of::<PyBytes>() {
+        return Ok(vec![key(secret, "the secret")?]);
+    }
+    let Ok(secrets) = secret.cast::<PySequence>() else {
+        return Err(Error::Configuration(format!(
+            "secret must be str, bytes or a sequence of them, not {}; pass the HMAC Secret that Listrak shows for the \
+             webhook",
+            type_name(secret)
+        )));
+    };
+    let mut keys = Vec::new();
+    for secret in secrets.try_iter()? {
+        let place = format!("secret number {}", keys.len() + 1);
+        keys.push(key(&secret?, &place)?);
+    }
+    if keys.is_empty() {
+        return Err(Error::Configuration(
+            "the sequence of secrets is empty; without a secret nothing can be verified".to_owned(),
+        ));
+    }
+    Ok(keys)
+}
+
+/// The key for the one secret in `object`; `place` is what a message calls it.
+pub(crate) fn key(object: &Bound<'_, PyAny>, place: &str) -> Result<Key, Error> {
+    let key = if let Ok(text) = object.cast::<PyString>() {
+        let Ok(text) = text.to_cow() else {
+            return Err(Error::Configuration(format!(
+                "{place} has no UTF-8 form (a lone surrogate); copy it again from Listrak"
+            )));
+        };
+        Key::from_text(&text)
+    } else if let Ok(bytes) = object.cast::<PyBytes>() {
+        Key::from_bytes(bytes.as_bytes())
+    } else {
+        return Err(Error::Configuration(format!(
+            "{place} must be str or bytes, not {}; pass the HMAC Secret that Listrak shows for the webhook",
+            type_name(object)
+        )));
+    };
+    key.map_err(|fault| {
+        let fact = match fault {
+            SecretFault::Empty => "is empty",
+            SecretFault::Blank => "is blank",
+            SecretFault::SurroundingSpace => "has white space before or after it",
+            SecretFault::ByteOrderMark => "has a byte order mark in it",
+            SecretFault::Control => "has a control character in it",
+        };
+        Error::Configuration(format!(
+            "{place} {fact}; copy the HMAC Secret again from Listrak, exactly as it is shown"
+        ))
+    })
+}
+
+/// A number of seconds or a `timedelta`. Clocks are read in whole seconds, so a fraction of one can make no difference
+/// and is dropped. Fails with [`Error::Configuration`].
+fn tolerance(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+    let wrong = || {
+        Error::Configuration(format!(
+            "tolerance must be from 0 to {MAX_TOLERANCE} seconds (365 days), as int, float or timedelta; to check an \
+             old capture, pass its time as now="
+        ))
+    };
+    let seconds = if object.is_instance_of::<PyDelta>() {
+        // A negative span has no `Duration`.
+        let span: Option<Duration> = object.extract().ok();
+        span.filter(|span| *span <= Duration::from_secs(MAX_TOLERANCE.unsigned_abs()))
+            .and_then(|span| i64::try_from(span.as_secs()).ok())
+    } else {
+        seconds(object).and_then(|seconds| match seconds {
+            Seconds::Whole(whole) => Some(whole),
+            Seconds::Float(float) if (0.0..=MAX_TOLERANCE_FLOAT).contains(&float) => floor(float),
+            Seconds::Float(_) => None,
+        })
+    };
+    seconds
+        .filter(|seconds| (0..=MAX_TOLERANCE).contains(seconds))
+        .ok_or_else(wrong)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a year of seconds is far below 2^53")]
+const MAX_TOLERANCE_FLOAT: f64 = MAX_TOLERANCE as f64;
+
+/// Fails with [`Error::WrongType`] for what is no number, [`Error::Configuration`] for a number that is no time.
+fn now(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+    if !is_number(object) {
+        return Err(Error::WrongType(format!(
+            "now must be Unix seconds, int or float, not {}",
+            type_name(object)
+        )));
+    }
+    let whole = seconds(object).and_then(|seconds| match seconds {
+        Seconds::Whole(whole) => Some(whole),
+        Seconds::Float(float) => floor(float),
+    });
+    whole.ok_or_else(|| Error::Configuration("now must be Unix seconds, a finite number that fits 64 bits".to_owned()))
+}
+
+enum Seconds {
+    Whole(i64),
+    Float(f64),
+}
+
+fn is_number(object: &Bound<'_, PyAny>) -> bool {
+    // `True` is an int to Python; as a time or a span it is a slip.
+    !object.is_instance_of::<PyBool>() && (object.is_instance_of::<PyInt>() || object.is_instance_of::<PyFloat>())
+}
+
+fn seconds(object: &Bound<'_, PyAny>) -> Option<Seconds> {
+    if !is_number(object) {
+        None
+    } else if let Ok(float) = object.cast::<PyFloat>() {
+        Some(Seconds::Float(float.value()))
+    } else {
+        object.extract().ok().map(Seconds::Whole)
+    }
+}
+
+fn floor(seconds: f64) -> Option<i64> {
+    // Beyond 2^62 a double is no clock; the bound keeps the cast exact.
+    const BOUND: f64 = 4_611_686_018_427_387_904.0;
+    #[allow(clippy::cast_possible_truncation, reason = "the bound is checked")]
+    (seconds.abs() < BOUND).then(|| seconds.floor() as i64)
+}
+
+/// Fails with [`Error::Configuration`].
+fn accepted_encoding(object: &Bound<'_, PyAny>) -> Result<Option<Encoding>, Error> {
+    let name: Option<String> = object.extract().ok();
+    match name.as_deref() {
+        Some("any") => Ok(None),
+        Some(name) if Encoding::from_name(name).is_some() => Ok(Encoding::from_name(name)),
+        _ => Err(Error::Configuration(
+            "encoding must be \"any\", \"base64\" or \"hex\"".to_owned(),
+        )),
+    }
+}
+
+/// Fails with [`Error::Configuration`].
+fn signing_encoding(name: &Bound<'_, PyAny>) -> Result<Encoding, Error> {
+    let name: Option<String> = name.extract().ok();
+    name.as_deref()
+        .and_then(Encoding::from_name)
+        .ok_or_else(|| Error::Configuration("encoding must be \"base64\" or \"hex\"".to_owned()))
+}
+
+/// Fails with [`Error::Configuration`].
+fn max_body(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    let size: Option<isize> = if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
+        object.extract().ok()
+    } else {
+        None
+    };
+    size.filter(|size| *size > 0)
+        .and_then(|size| usize::try_from(size).ok())
+        .ok_or_else(|| Error::Configuration("max_body must be a positive int, in bytes".to_owned()))
+}
+
+/// An `int`, an aware `datetime`, or `None` for now. Fails with [`Error::WrongType`] and [`Error::WrongValue`].
+fn signing_time(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+    if object.is_none() {
+        return Ok(crate::timestamp::system_now());
+    }
+    if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
+        // What does not fit cannot have ten digits, and is refused as such.
+        return Ok(object.extract().unwrap_or(i64::MAX));
+    }
+    if !object.is_instance_of::<PyDateTime>() {
+        return Err(Error::WrongType(format!(
+            "timestamp must be an int of Unix seconds, an aware datetime or None, not {}",
+            type_name(object)
+        )));
+    }
+    if object.call_method0("utcoffset")?.is_none() {
+        return Err(Error::WrongValue(
+            "timestamp is a naive datetime; give it a time zone, such as datetime.now(timezone.utc)".to_owned(),
+        ));
+    }
+    let seconds: f64 = object.call_method0("timestamp")?.extract()?;
+    Ok(floor(seconds).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,262 @@
+//! Every way a delivery can be refused, what each says, and which Python exception it becomes.
+//!
+//! The texts are lower case, without a full stop: the fact, then the next step. None of them ever holds a secret, a
+//! body, a whole signature, or the MAC that a refused delivery should have had.
+
+use std::fmt;
+
+use crate::signature::{Encoding, SignatureFault};
+use crate::timestamp::DIGITS;
+
+/// The two headers of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// The sender's Unix seconds.
+    Timestamp,
+    /// The MAC.
+    Signature,
+}
+
+impl Header {
+    /// The header's name as Listrak's article writes it; names are compared without regard to case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timestamp => "LTK-Timestamp",
+            Self::Signature => "LTK-HmacSignature",
+        }
+    }
+
+    /// The key under which WSGI's environ (PEP 3333) and Django's `META` hold it.
+    #[must_use]
+    pub const fn environ_name(self) -> &'static str {
+        match self {
+            Self::Timestamp => "HTTP_LTK_TIMESTAMP",
+            Self::Signature => "HTTP_LTK_HMACSIGNATURE",
+        }
+    }
+}
+
+/// Why a delivery, or a call, was refused.
+#[derive(Debug)]
+pub enum Error {
+    /// A header that is absent, `None` or empty.
+    MissingHeader(Header),
+    /// A header that came more than once.
+    RepeatedHeader(Header),
+    /// A timestamp that is not ten digits.
+    MalformedTimestamp {
+        /// The beginning of what came instead, escaped.
+        excerpt: String,
+        /// Whether it is thirteen digits: milliseconds.
+        milliseconds: bool,
+    },
+    /// A signature header that holds no MAC.
+    MalformedSignature(SignatureFault),
+    /// A MAC that none of the secrets makes.
+    SignatureMismatch {
+        /// How many secrets were tried.
+        secrets: usize,
+    },
+    /// A genuine delivery, older than the tolerance.
+    StaleTimestamp {
+        /// Seconds between the two clocks, positive.
+        skew: i64,
+        /// The seconds that are tolerated.
+        tolerance: i64,
+    },
+    /// A genuine delivery, further in the future than the tolerance.
+    FutureTimestamp {
+        /// Seconds between the two clocks, positive.
+        skew: i64,
+        /// The seconds that are tolerated.
+        tolerance: i64,
+    },
+    /// A body larger than `max_body`.
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// A genuine body that is not a JSON object; the text says where.
+    Payload(String),
+    /// The programmer's mistake, in a setting.
+    Configuration(String),
+    /// The programmer's mistake, in a type.
+    WrongType(String),
+    /// The programmer's mistake, in a value to sign.
+    WrongValue(String),
+    /// An exception that the caller's own object raised while it was being read.
+    #[cfg(feature = "python")]
+    Raised(pyo3::PyErr),
+}
+
+/// The most of a header that a message ever shows, in characters: enough for a date, too little for a whole MAC.
+const EXCERPT: usize = 24;
+
+impl Error {
+    /// The refusal of the timestamp header `text`, with as much of it as is safe to show.
+    #[must_use]
+    pub fn malformed_timestamp(text: &[u8]) -> Self {
+        let mut excerpt: String = text.escape_ascii().take(EXCERPT).map(char::from).collect();
+        if text.escape_ascii().nth(EXCERPT).is_some() {
+            excerpt.push_str("...");
+        }
+        Self::MalformedTimestamp {
+            excerpt,
+            milliseconds: text.len() == DIGITS + 3 && text.iter().all(u8::is_ascii_digit),
+        }
+    }
+}
+
+impl From<SignatureFault> for Error {
+    fn from(fault: SignatureFault) -> Self {
+        Self::MalformedSignature(fault)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingHeader(header) => write!(
+                f,
+                "the {} header is missing or empty; Listrak sends it with every delivery, so check that no proxy drops it",
+                header.name()
+            ),
+            Self::RepeatedHeader(header) => write!(
+                f,
+                "the {} header came more than once; Listrak sends it once, so check what adds the other",
+                header.name()
+            ),
+            Self::MalformedTimestamp {
+                excerpt,
+                milliseconds: true,
+            } => write!(
+                f,
+                "the LTK-Timestamp header is \"{excerpt}\", which looks like milliseconds; it must be whole Unix \
+                 seconds, ten digits, so check what rewrites it"
+            ),
+            Self::MalformedTimestamp { excerpt, .. } => write!(
+                f,
+                "the LTK-Timestamp header is \"{excerpt}\" and not ten digits of Unix seconds; pass it as it was \
+                 received, and check that nothing rewrites it"
+            ),
+            Self::MalformedSignature(fault) => write_signature_fault(f, *fault),
+            Self::SignatureMismatch { secrets } => {
+                match secrets {
+                    1 => f.write_str("the signature does not match under the secret; ")?,
+                    _ => write!(f, "the signature does not match under any of the {secrets} secrets; ")?,
+                }
+                f.write_str(
+                    "if the delivery is genuine, check that the secret is this webhook's HMAC Secret and that the body \
+                     is the raw request body, byte for byte",
+                )
+            }
+            Self::StaleTimestamp { skew, tolerance } => write!(
+                f,
+                "the delivery is genuine but {skew} seconds old and {tolerance} are tolerated; it is a replay, or this \
+                 machine's clock is fast: check the clock"
+            ),
+            Self::FutureTimestamp { skew, tolerance } => write!(
+                f,
+                "the delivery is genuine but {skew} seconds in the future and {tolerance} are tolerated; this \
+                 machine's clock is slow: check the clock"
+            ),
+            Self::BodyTooLarge { limit } => write!(
+                f,
+                "the body is larger than max_body, {limit} bytes; raise max_body if Listrak really sends that much"
+            ),
+            Self::Payload(text) | Self::Configuration(text) | Self::WrongType(text) | Self::WrongValue(text) => {
+                f.write_str(text)
+            }
+            #[cfg(feature = "python")]
+            Self::Raised(error) => error.fmt(f),
+        }
+    }
+}
+
+fn write_signature_fault(f: &mut fmt::Formatter<'_>, fault: SignatureFault) -> fmt::Result {
+    match fault {
+        SignatureFault::Length { bytes, comma } => {
+            write!(
+                f,
+                "the LTK-HmacSignature header is {bytes} bytes long; it must be 44 (base64) or 64 (hex)"
+            )?;
+            if comma {
+                f.write_str(", and it holds a comma: two values joined on the way, or another sender's scheme")
+            } else {
+                f.write_str(", as it was received: nothing added, trimmed or quoted")
+            }
+        }
+        SignatureFault::NotBase64 => f.write_str(
+            "the LTK-HmacSignature header has the 44 characters of base64 but is not the canonical base64 of 32 bytes \
+             (standard alphabet, padded); pass it as it was received",
+        ),
+        SignatureFault::NotHex => f.write_str(
+            "the LTK-HmacSignature header has the 64 characters of hex but others than 0-9 and a-f among them; pass it \
+             as it was received",
+        ),
+        SignatureFault::OtherEncoding { found } => {
+            let pinned = match found {
+                Encoding::Base64 => Encoding::Hex,
+                Encoding::Hex => Encoding::Base64,
+            };
+            write!(
+                f,
+                "the LTK-HmacSignature header is {} and this webhook takes only {}; use encoding=\"any\" to take both",
+                found.name(),
+                pinned.name()
+            )
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(feature = "python")]
+mod python {
+    use pyo3::PyErr;
+    use pyo3::exceptions::{PyTypeError, PyValueError};
+
+    use super::{Error, Header};
+
+    // The classes are Python's own, so that they pickle, document and type-check like any other.
+    pyo3::import_exception!(listrak_webhooks.exceptions, MissingHeaderError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, MalformedTimestampError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, MalformedSignatureError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, SignatureMismatchError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, StaleTimestampError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, FutureTimestampError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, BodyTooLargeError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, PayloadError);
+    pyo3::import_exception!(listrak_webhooks.exceptions, ConfigurationError);
+
+    impl From<Error> for PyErr {
+        fn from(error: Error) -> Self {
+            let text = error.to_string();
+            match error {
+                Error::MissingHeader(_) => MissingHeaderError::new_err(text),
+                Error::MalformedTimestamp { .. } | Error::RepeatedHeader(Header::Timestamp) => {
+                    MalformedTimestampError::new_err(text)
+                }
+                Error::MalformedSignature(_) | Error::RepeatedHeader(Header::Signature) => {
+                    MalformedSignatureError::new_err(text)
+                }
+                Error::SignatureMismatch { .. } => SignatureMismatchError::new_err(text),
+                Error::StaleTimestamp { skew, .. } => StaleTimestampError::new_err((text, skew)),
+                Error::FutureTimestamp { skew, .. } => FutureTimestampError::new_err((text, skew)),
+                Error::BodyTooLarge { .. } => BodyTooLargeError::new_err(text),
+                Error::Payload(_) => PayloadError::new_err(text),
+                Error::Configuration(_) => ConfigurationError::new_err(text),
+                Error::WrongType(_) => PyTypeError::new_err(text),
+                Error::WrongValue(_) => PyValueError::new_err(text),
+                Error::Raised(raised) => raised,
+            }
+        }
+    }
+
+    impl From<PyErr> for Error {
+        fn from(raised: PyErr) -> Self {
+            Self::Raised(raised)
+        }
+    }
+}

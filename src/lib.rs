@@ -1,0 +1,32 @@
+//! The core of the Python package `listrak_webhooks`.
+//!
+//! The modules stand in the order in which a delivery meets them. Those behind the `python` feature talk to the
+//! interpreter; the others are plain Rust, so tests and fuzzers reach them without one.
+
+pub mod error;
+pub mod signature;
+pub mod timestamp;
+pub mod verifier;
+
+#[cfg(feature = "python")]
+mod body;
+#[cfg(feature = "python")]
+mod config;
+#[cfg(feature = "python")]
+mod event;
+#[cfg(feature = "python")]
+mod headers;
+#[cfg(feature = "python")]
+mod payload;
+#[cfg(feature = "python")]
+mod webhook;
+
+/// What `import listrak_webhooks._core` finds.
+#[cfg(feature = "python")]
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::event::Event;
+    #[pymodule_export]
+    use crate::webhook::{Webhook, sign, verify};
+}
