@@ -8,7 +8,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi')
 
-.PHONY: demo test test-rust test-python lint format bench wheel clean
+define generate_stub
+$(BIN)/maturin generate-stubs --quiet --features stub --out target/stub
+{ echo '# Generated from the Rust source by `make stub`; edit that.'; cat target/stub/listrak_webhooks/_core.pyi; } \
+	| $(BIN)/ruff check --quiet --fix --select I,UP --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
+endef
+
+.PHONY: demo test test-rust test-python lint format bench stub wheel clean
 
 demo: $(VENV)/.built
 	$(BIN)/listrak-webhooks demo
@@ -25,6 +31,8 @@ lint: $(VENV)/.built
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	$(call generate_stub,_core.pyi)
+	diff --unified python/listrak_webhooks/_core.pyi target/stub/_core.pyi || { echo 'the stub is stale: run make stub'; exit 1; }
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -38,6 +46,11 @@ format:
 
 bench: $(VENV)/.built $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py
+
+# The stub comes out of the Rust source; `make lint` checks that the committed one is the current one.
+stub: $(VENV)/.dev
+	$(call generate_stub,_core.pyi)
+	cp target/stub/_core.pyi python/listrak_webhooks/_core.pyi
 
 wheel: $(VENV)/.dev
 	$(BIN)/maturin build --release --locked --out dist

@@ -1,8 +1,13 @@
 //! What the user sets, checked once, as it comes in: each type here is one argument of the public interface.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+#[cfg(feature = "stub")]
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
+#[cfg(feature = "stub")]
+use pyo3::type_hint_identifier;
 use pyo3::types::{PyBool, PyBytes, PyDateTime, PyDelta, PyFloat, PyInt, PySequence, PyString};
 
 use crate::body::type_name;
@@ -12,15 +17,17 @@ use crate::signature::{Encoding, Key, SecretFault};
 /// The longest tolerance, in seconds: a year of 365 days.
 const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
 
-/// Implements the conversion of a Python argument by one of the functions below. The types differ only in what they
-/// hold; pyo3 wants one each, so that an explicit `None` is told apart from an argument that was left out.
+/// Makes a type of one argument: what it holds, what converts it, and what the stub calls it.
 macro_rules! argument {
-    ($(#[$attribute:meta])* $name:ident($inner:ty) by $convert:ident) => {
+    ($(#[$attribute:meta])* $name:ident($inner:ty) by $convert:ident, typed $module:literal $hint:literal) => {
         $(#[$attribute])*
         pub(crate) struct $name(pub(crate) $inner);
 
         impl<'py> FromPyObject<'_, 'py> for $name {
             type Error = Error;
+
+            #[cfg(feature = "stub")]
+            const INPUT_TYPE: PyStaticExpr = type_hint_identifier!($module, $hint);
 
             fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Error> {
                 $convert(&object).map(Self)
@@ -31,37 +38,51 @@ macro_rules! argument {
 
 argument! {
     /// One secret, or a sequence of them, the current one first.
-    Keys(Vec<Key>) by keys
+    Keys(Vec<Key>) by keys, typed "listrak_webhooks._types" "Secrets"
 }
 argument! {
     /// Whole seconds either way.
     #[derive(Clone, Copy)]
-    Tolerance(i64) by tolerance
+    Tolerance(i64) by tolerance, typed "listrak_webhooks._types" "Tolerance"
 }
 argument! {
     /// The one encoding to accept, or `None` for both.
     #[derive(Clone, Copy)]
-    AcceptedEncoding(Option<Encoding>) by accepted_encoding
+    AcceptedEncoding(Option<Encoding>) by accepted_encoding, typed "listrak_webhooks._types" "AcceptedEncoding"
 }
 argument! {
     /// The encoding to sign in.
     #[derive(Clone, Copy)]
-    SigningEncoding(Encoding) by signing_encoding
+    SigningEncoding(Encoding) by signing_encoding, typed "listrak_webhooks._types" "SigningEncoding"
 }
 argument! {
     /// The size limit, in bytes.
     #[derive(Clone, Copy)]
-    MaxBody(usize) by max_body
+    MaxBody(usize) by max_body, typed "builtins" "int"
 }
 argument! {
     /// Our own clock as the caller gives it: Unix seconds, rounded down.
     #[derive(Clone, Copy)]
-    Now(i64) by now
+    Now(i64) by now, typed "builtins" "float"
 }
 argument! {
     /// The seconds to sign with.
     #[derive(Clone, Copy)]
-    SigningTime(i64) by signing_time
+    SigningTime(i64) by signing_time, typed "listrak_webhooks._types" "SigningTime"
+}
+
+/// Whatever holds the headers, as it is.
+pub(crate) struct Headers<'py>(pub(crate) Bound<'py, PyAny>);
+
+impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
+    type Error = Infallible;
+
+    #[cfg(feature = "stub")]
+    const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("listrak_webhooks._types", "Headers");
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        Ok(Self(object.to_owned()))
+    }
 }
 
 /// Fails with [`Error::Configuration`], which never shows the secret.
@@ -89,8 +110,31 @@ fn keys(secret: &Bound<'_, PyAny>) -> Result<Vec<Key>, Error> {
     Ok(keys)
 }
 
+/// The keys in the environment variable `name` and, where it is set, `<name>_PREVIOUS`.
+///
+/// # Errors
+///
+/// [`Error::Configuration`], which names the variable.
+pub(crate) fn keys_in_environment(py: Python<'_>, name: &str) -> Result<Keys, Error> {
+    // Python's view of the environment, which is the one that `.env` loaders and tests change.
+    let environ = py.import("os")?.getattr("environ")?;
+    let mut keys = Vec::new();
+    for name in [name.to_owned(), format!("{name}_PREVIOUS")] {
+        let secret = environ.call_method1("get", (&name, ""))?;
+        if !secret.is_empty()? {
+            keys.push(key(&secret, &format!("the environment variable {name}"))?);
+        } else if keys.is_empty() {
+            return Err(Error::Configuration(format!(
+                "the environment variable {name} is not set or empty; set it to the HMAC Secret that Listrak shows \
+                 for the webhook"
+            )));
+        }
+    }
+    Ok(Keys(keys))
+}
+
 /// The key for the one secret in `object`; `place` is what a message calls it.
-pub(crate) fn key(object: &Bound<'_, PyAny>, place: &str) -> Result<Key, Error> {
+fn key(object: &Bound<'_, PyAny>, place: &str) -> Result<Key, Error> {
     let key = if let Ok(text) = object.cast::<PyString>() {
         let Ok(text) = text.to_cow() else {
             return Err(Error::Configuration(format!(

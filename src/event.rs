@@ -1,17 +1,30 @@
 //! Event: a genuine delivery, as Python sees it.
 
+use std::convert::Infallible;
 use std::sync::OnceLock;
 
+#[cfg(feature = "stub")]
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime, PyDict, PyTzInfo};
 use pyo3::{PyTraverseError, PyVisit};
+#[cfg(feature = "stub")]
+use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use crate::payload;
 use crate::verifier::Verified;
 
 /// A delivery that is proven genuine.
 ///
-/// Only `verify` makes one. It is immutable, hashable and equal by `id`. The `repr` shows no personal data.
+/// Only `verify` makes one. It is immutable, hashable and equal by `id`; its `repr` shows no personal data.
+///
+/// Example:
+///     >>> from listrak_webhooks import Webhook
+///     >>> webhook = Webhook("the HMAC secret")
+///     >>> body = b'{"campaign": "vip-mailer"}'
+///     >>> event = webhook.verify(body, webhook.signed_headers(body))
+///     >>> event.payload
+///     {'campaign': 'vip-mailer'}
 #[pyclass(frozen, module = "listrak_webhooks")]
 pub struct Event {
     verified: Verified,
@@ -80,14 +93,23 @@ impl Event {
     }
 
     /// The JSON object in the body, built on first use and then kept.
+    ///
+    /// It is what `json.loads` gives: integers exact, up to 4,300 digits; floats to the bit; the last of duplicate
+    /// keys. What RFC 8259 forbids, such as NaN, trailing data or a byte order mark, is an error, and so is nesting
+    /// deeper than 201 levels, the outermost object being the first and a number or a string counting as one.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object; `body` still holds it.
     #[getter]
-    fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        if let Some(payload) = self.payload.get() {
-            return Ok(payload.bind(py).clone());
-        }
-        let parsed = payload::parse(self.body.bind(py))?;
-        // Two threads may both have parsed; the first to finish is the one that is kept, and both return it.
-        Ok(self.payload.get_or_init(|| parsed.unbind()).bind(py).clone())
+    fn payload<'py>(&self, py: Python<'py>) -> PyResult<Payload<'py>> {
+        let payload = if let Some(kept) = self.payload.get() {
+            kept
+        } else {
+            let parsed = payload::parse(self.body.bind(py))?.unbind();
+            // Two threads may both have parsed; the first to finish is the one that is kept, and both return it.
+            self.payload.get_or_init(|| parsed)
+        };
+        Ok(Payload(payload.bind(py).clone()))
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
@@ -118,5 +140,25 @@ impl Event {
     // The dict is the user's to change and could be made to hold the event.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.payload.get().map_or(Ok(()), |payload| visit.call(payload))
+    }
+}
+
+/// A payload on its way out, so that the stub can say what is in the dict.
+struct Payload<'py>(Bound<'py, PyDict>);
+
+impl<'py> IntoPyObject<'py> for Payload<'py> {
+    type Target = PyDict;
+    type Output = Bound<'py, PyDict>;
+    type Error = Infallible;
+
+    #[cfg(feature = "stub")]
+    const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "dict"),
+        type_hint_identifier!("builtins", "str"),
+        type_hint_identifier!("typing", "Any")
+    );
+
+    fn into_pyobject(self, _py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        Ok(self.0)
     }
 }

@@ -22,44 +22,37 @@ pub(crate) enum Value<'py> {
 }
 
 impl<'py> Value<'py> {
-    /// The single value in `object`, or `None` where it is absent: `None`, empty, or an empty list.
+    /// The single value in `object`.
     ///
     /// # Errors
     ///
-    /// [`Error::RepeatedHeader`] for a list of more than one, [`Error::WrongType`] for what is not text at all.
-    pub(crate) fn extract(object: &Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
-        if let Ok(text) = object.cast::<PyString>() {
-            Self::Text(text.clone()).not_empty(header)
-        } else if let Ok(bytes) = object.cast::<PyBytes>() {
-            Self::Bytes(bytes.clone()).not_empty(header)
-        } else if object.is_none() {
-            Err(Error::MissingHeader(header))
-        } else if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
-            // Lambda's multi-value headers, and ASGI-like containers that keep lists.
+    /// [`Error::MissingHeader`] for `None`, an empty value and an empty list, [`Error::RepeatedHeader`] for a list of
+    /// more than one, [`Error::WrongType`] for what is not text at all.
+    pub(crate) fn extract(object: Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
+        // Lambda's multi-value headers, and containers that keep a list for each name.
+        let object = if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
             match object.len()? {
-                0 => Err(Error::MissingHeader(header)),
-                1 => Self::extract_single(&object.get_item(0)?, header),
-                _ => Err(Error::RepeatedHeader(header)),
+                0 => return Err(Error::MissingHeader(header)),
+                1 => object.get_item(0)?,
+                _ => return Err(Error::RepeatedHeader(header)),
             }
         } else {
-            Err(wrong_value_type(object, header))
+            object
+        };
+        if object.is_none() {
+            return Err(Error::MissingHeader(header));
         }
-    }
-
-    fn extract_single(object: &Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
-        // One level only: a list in a list is no header.
-        if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
-            return Err(wrong_value_type(object, header));
+        let value = match object.cast_into::<PyString>() {
+            Ok(text) => Self::Text(text),
+            Err(error) => match error.into_inner().cast_into::<PyBytes>() {
+                Ok(bytes) => Self::Bytes(bytes),
+                Err(error) => return Err(wrong_value_type(&error.into_inner(), header)),
+            },
+        };
+        if value.as_bytes().is_empty() {
+            return Err(Error::MissingHeader(header));
         }
-        Self::extract(object, header)
-    }
-
-    fn not_empty(self, header: Header) -> Result<Self, Error> {
-        if self.as_bytes().is_empty() {
-            Err(Error::MissingHeader(header))
-        } else {
-            Ok(self)
-        }
+        Ok(value)
     }
 
     /// The bytes of the value. A lone surrogate becomes a replacement character, which no grammar here takes.
@@ -179,7 +172,7 @@ impl<'py> Slot<'py> {
         };
     }
 
-    fn value(&self, header: Header) -> Result<Value<'py>, Error> {
+    fn value(self, header: Header) -> Result<Value<'py>, Error> {
         match self {
             Self::Absent => Err(Error::MissingHeader(header)),
             Self::Once(object) => Value::extract(object, header),

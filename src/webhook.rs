@@ -1,10 +1,10 @@
 //! Webhook: what a user makes once and asks about every delivery.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyType};
+use pyo3::types::PyDict;
 
 use crate::body;
-use crate::config::{self, AcceptedEncoding, Keys, MaxBody, Now, SigningEncoding, SigningTime, Tolerance};
+use crate::config::{self, AcceptedEncoding, Headers, Keys, MaxBody, Now, SigningEncoding, SigningTime, Tolerance};
 use crate::error::{Error, Header};
 use crate::event::Event;
 use crate::headers::{self, Value};
@@ -25,6 +25,24 @@ const LARGE_BODY: usize = 64 * 1024;
 /// One webhook integration: its secrets, and how its deliveries are taken.
 ///
 /// Validated once, keyed once, immutable, and safe to share between threads and across `fork`.
+///
+/// Args:
+///     secret: the HMAC Secret exactly as Listrak shows it, as `str` (its UTF-8 bytes are the key) or `bytes`; or a
+///         sequence of them while the secret is being rotated, the current one first.
+///     tolerance: how many seconds the sender's clock may be behind or ahead of ours, as a number or a `timedelta`;
+///         900 by default, the example in Listrak's article. 0 means the same second. Fractions of a second are
+///         dropped. At most 365 days; it cannot be switched off.
+///     encoding: `"any"` (the default) takes signatures in base64 and in hex, `"base64"` and `"hex"` only the one.
+///         Listrak's article shows both.
+///     max_body: the largest body that is looked at, in bytes; 4 MiB by default.
+///
+/// Raises:
+///     ConfigurationError: an argument cannot be right, such as an empty secret or one with white space around it.
+///
+/// Example:
+///     >>> from listrak_webhooks import Webhook
+///     >>> Webhook(["the new secret", "the old secret"], tolerance=300)
+///     Webhook(<2 secrets>, tolerance=300, encoding='any', max_body=4194304)
 #[pyclass(frozen, module = "listrak_webhooks")]
 pub struct Webhook {
     verifier: Verifier,
@@ -54,40 +72,48 @@ impl Webhook {
         }
     }
 
-    /// A Webhook with the secret in an environment variable.
-    #[classmethod]
+    /// Return a Webhook with the secret in an environment variable.
+    ///
+    /// Args:
+    ///     name: the variable of the current secret. Where `<name>_PREVIOUS` is set too and not empty, it is the old
+    ///         one, still accepted during a rotation.
+    ///     tolerance, encoding, max_body: as for `Webhook`.
+    ///
+    /// Raises:
+    ///     ConfigurationError: the variable is unset or empty, or what it holds cannot be a secret.
+    ///
+    /// Example:
+    ///     >>> import os
+    ///     >>> os.environ["LISTRAK_WEBHOOK_SECRET"] = "the HMAC secret"
+    ///     >>> Webhook.from_env(tolerance=300)
+    ///     Webhook(<1 secret>, tolerance=300, encoding='any', max_body=4194304)
+    #[staticmethod]
     #[pyo3(
-        signature = (name = "LISTRAK_WEBHOOK_SECRET", **options),
-        text_signature = "($cls, name='LISTRAK_WEBHOOK_SECRET', **options)"
+        signature = (
+            name = "LISTRAK_WEBHOOK_SECRET",
+            *,
+            tolerance = DEFAULT_TOLERANCE,
+            encoding = AcceptedEncoding(None),
+            max_body = DEFAULT_MAX_BODY,
+        ),
+        text_signature = "(name='LISTRAK_WEBHOOK_SECRET', *, tolerance=900, encoding='any', max_body=4194304)"
     )]
-    fn from_env<'py>(
-        cls: &Bound<'py, PyType>,
+    fn from_env(
+        py: Python<'_>,
         name: &str,
-        options: Option<&Bound<'py, PyDict>>,
-    ) -> Result<Bound<'py, PyAny>, Error> {
-        // Python's view of the environment, which is the one that `.env` loaders and tests change.
-        let environ = cls.py().import("os")?.getattr("environ")?;
-        let secrets = PyList::empty(cls.py());
-        for name in [name.to_owned(), format!("{name}_PREVIOUS")] {
-            let secret = environ.call_method1("get", (&name, ""))?;
-            if secret
-                .cast::<PyString>()
-                .is_ok_and(|text| text.len().is_ok_and(|length| length > 0))
-            {
-                // Checked here as well, so that the message names the variable.
-                config::key(&secret, &name)?;
-                secrets.append(secret)?;
-            } else if secrets.is_empty() {
-                return Err(Error::Configuration(format!(
-                    "the environment variable {name} is not set or empty; set it to the HMAC Secret that Listrak \
-                     shows for the webhook"
-                )));
-            }
-        }
-        Ok(cls.call((secrets,), options)?)
+        tolerance: Tolerance,
+        encoding: AcceptedEncoding,
+        max_body: MaxBody,
+    ) -> Result<Self, Error> {
+        Ok(Self::new(
+            config::keys_in_environment(py, name)?,
+            tolerance,
+            encoding,
+            max_body,
+        ))
     }
 
-    /// Seconds, both ways, that the sender's clock may differ from ours.
+    /// How many seconds the sender's clock may be behind or ahead of ours.
     #[getter]
     fn tolerance(&self) -> i64 {
         self.verifier.tolerance
@@ -105,26 +131,75 @@ impl Webhook {
         self.verifier.max_body
     }
 
-    /// Raise `BodyTooLargeError` if a body of `size` bytes is over `max_body`.
+    /// Refuse a body of `size` bytes that is over `max_body`, before it is read.
+    ///
+    /// Raises:
+    ///     BodyTooLargeError: it is.
+    ///
+    /// Example:
+    ///     >>> Webhook("the HMAC secret").check_size(int("49"))
     fn check_size(&self, size: usize) -> Result<(), Error> {
         self.verifier.check_size(size)
     }
 
-    /// The event in a delivery, if it is genuine.
-    #[pyo3(signature = (body, headers, *, now = None))]
-    fn verify(&self, body: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>, now: Option<Now>) -> Result<Event, Error> {
+    /// Return the `Event` in a delivery that is genuine and timely; raise for every other.
+    ///
+    /// Nothing in the body is looked at before the signature has matched. The checks come in this order: size,
+    /// headers present and single, timestamp, signature, MAC, time window; so a stale or future error is only ever
+    /// about a genuine delivery.
+    ///
+    /// Args:
+    ///     body: the raw request body, byte for byte; `bytes` are not copied.
+    ///     headers: the request's headers as the framework gives them: any mapping, in any case, whose values are
+    ///         `str`, `bytes` or one-element lists; pairs, as ASGI has them; a WSGI environ or Django's `META`.
+    ///     now: our own time in Unix seconds, for checking an old capture; the system's clock by default.
+    ///
+    /// Raises:
+    ///     VerificationError: it is not genuine, or not timely; each reason has its own subclass.
+    ///     BodyTooLargeError: it is larger than `max_body`.
+    ///     TypeError: an argument is of the wrong type, such as parsed JSON for the body.
+    ///
+    /// Example:
+    ///     >>> webhook = Webhook("example-hmac-secret")
+    ///     >>> webhook.verify(
+    ///     ...     b'{"email":"jane@example.com","phone":"17175559636"}',
+    ///     ...     {
+    ///     ...         "LTK-Timestamp": "1700000000",
+    ///     ...         "LTK-HmacSignature": "P00nxEZtRTZz6hDi5/38JlNSPh0UAlr9dBfEULU5ChM=",
+    ///     ...     },
+    ///     ...     now=1700000060,
+    ///     ... )
+    ///     Event(id=3f4d27c4..., timestamp=1700000000, body=<49 bytes>)
+    #[pyo3(signature = (body: "bytes | bytearray | memoryview | str", headers, *, now = None))]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
+    fn verify(&self, body: &Bound<'_, PyAny>, headers: Headers<'_>, now: Option<Now>) -> Result<Event, Error> {
         self.verifier.check_size(body::size(body)?)?;
-        let (timestamp, signature) = headers::find(headers)?;
+        let (timestamp, signature) = headers::find(&headers.0)?;
         self.verify_found(body, &timestamp, &signature, now)
     }
 
-    /// The same, for callers that hold the two header values.
-    #[pyo3(signature = (body, timestamp, signature, *, now = None))]
+    /// Do what `verify` does, for callers that hold the two header values.
+    ///
+    /// Args:
+    ///     body: as for `verify`.
+    ///     timestamp: the value of `LTK-Timestamp` as it was received; `None` if it was not.
+    ///     signature: the value of `LTK-HmacSignature` as it was received; `None` if it was not.
+    ///     now: as for `verify`.
+    ///
+    /// Raises:
+    ///     VerificationError, BodyTooLargeError, TypeError: as `verify`.
+    #[pyo3(signature = (
+        body: "bytes | bytearray | memoryview | str",
+        timestamp: "str | bytes | None",
+        signature: "str | bytes | None",
+        *,
+        now = None,
+    ))]
     fn verify_values(
         &self,
         body: &Bound<'_, PyAny>,
-        timestamp: &Bound<'_, PyAny>,
-        signature: &Bound<'_, PyAny>,
+        timestamp: Bound<'_, PyAny>,
+        signature: Bound<'_, PyAny>,
         now: Option<Now>,
     ) -> Result<Event, Error> {
         self.verifier.check_size(body::size(body)?)?;
@@ -133,9 +208,26 @@ impl Webhook {
         self.verify_found(body, &timestamp, &signature, now)
     }
 
-    /// The signature of `body` at `timestamp`, under the current secret.
+    /// Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
+    ///
+    /// Args:
+    ///     body: the raw body.
+    ///     timestamp: Unix seconds, an aware `datetime`, or `None` for now.
+    ///     encoding: `"base64"` (the default) or `"hex"`.
+    ///
+    /// Raises:
+    ///     ValueError: the timestamp is naive or does not have ten digits.
+    ///
+    /// Example:
+    ///     >>> Webhook("listrak-test-secret").sign(b"", 1700000000)
+    ///     'ZNPNaIR3QhCCVQS1ScxUbgxBs6aqmgLEvAur6HNq+Ys='
     #[pyo3(
-        signature = (body, timestamp = SigningTime(timestamp::system_now()), *, encoding = SigningEncoding(Encoding::Base64)),
+        signature = (
+            body: "bytes | bytearray | memoryview | str",
+            timestamp = SigningTime(timestamp::system_now()),
+            *,
+            encoding = SigningEncoding(Encoding::Base64),
+        ),
         text_signature = "($self, body, timestamp=None, *, encoding='base64')"
     )]
     fn sign(
@@ -147,9 +239,18 @@ impl Webhook {
         Ok(self.signed(body, timestamp, encoding)?.1)
     }
 
-    /// The two headers of a delivery of `body` at `timestamp`, under the current secret.
+    /// Return the two headers of a delivery of `body`, signed as `sign` does.
+    ///
+    /// Example:
+    ///     >>> Webhook("listrak-test-secret").signed_headers(b"", 1700000000)["LTK-Timestamp"]
+    ///     '1700000000'
     #[pyo3(
-        signature = (body, timestamp = SigningTime(timestamp::system_now()), *, encoding = SigningEncoding(Encoding::Base64)),
+        signature = (
+            body: "bytes | bytearray | memoryview | str",
+            timestamp = SigningTime(timestamp::system_now()),
+            *,
+            encoding = SigningEncoding(Encoding::Base64),
+        ) -> "dict[str, str]",
         text_signature = "($self, body, timestamp=None, *, encoding='base64')"
     )]
     fn signed_headers<'py>(
@@ -220,25 +321,63 @@ impl Webhook {
     }
 }
 
-/// Verify one delivery in one call. Make a `Webhook` once instead where there are many.
-#[pyfunction]
-#[pyo3(signature = (body, headers, secret, *, now = None, **options))]
-pub(crate) fn verify<'py>(
-    body: &Bound<'py, PyAny>,
-    headers: &Bound<'py, PyAny>,
-    secret: &Bound<'py, PyAny>,
-    now: Option<Now>,
-    options: Option<&Bound<'py, PyDict>>,
-) -> Result<Event, Error> {
-    let webhook = body.py().get_type::<Webhook>().call((secret,), options)?;
-    let webhook = webhook.cast::<Webhook>().map_err(PyErr::from)?;
-    webhook.get().verify(body, headers, now)
-}
-
-/// Sign one body in one call.
+/// Verify one delivery in one call. Where there are many, make a `Webhook` once and use its `verify`.
+///
+/// Args:
+///     body, headers, now: as for `Webhook.verify`.
+///     secret, tolerance, encoding, max_body: as for `Webhook`.
+///
+/// Raises:
+///     VerificationError, BodyTooLargeError, TypeError: as `Webhook.verify`.
+///     ConfigurationError: as `Webhook`.
 #[pyfunction]
 #[pyo3(
-    signature = (body, timestamp, secret, *, encoding = SigningEncoding(Encoding::Base64)),
+    signature = (
+        body: "bytes | bytearray | memoryview | str",
+        headers,
+        secret,
+        *,
+        now = None,
+        tolerance = DEFAULT_TOLERANCE,
+        encoding = AcceptedEncoding(None),
+        max_body = DEFAULT_MAX_BODY,
+    ),
+    text_signature = "(body, headers, secret, *, now=None, tolerance=900, encoding='any', max_body=4194304)"
+)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "they are named, and all but three have defaults"
+)]
+pub(crate) fn verify(
+    body: &Bound<'_, PyAny>,
+    headers: Headers<'_>,
+    secret: Keys,
+    now: Option<Now>,
+    tolerance: Tolerance,
+    encoding: AcceptedEncoding,
+    max_body: MaxBody,
+) -> Result<Event, Error> {
+    Webhook::new(secret, tolerance, encoding, max_body).verify(body, headers, now)
+}
+
+/// Sign one body in one call, as Listrak would.
+///
+/// Args:
+///     body, timestamp, encoding: as for `Webhook.sign`.
+///     secret: as for `Webhook`; the first of several signs.
+///
+/// Raises:
+///     ValueError: as `Webhook.sign`.
+///     ConfigurationError: as `Webhook`.
+#[pyfunction]
+#[pyo3(
+    signature = (
+        body: "bytes | bytearray | memoryview | str",
+        timestamp,
+        secret,
+        *,
+        encoding = SigningEncoding(Encoding::Base64),
+    ),
     text_signature = "(body, timestamp, secret, *, encoding='base64')"
 )]
 pub(crate) fn sign(

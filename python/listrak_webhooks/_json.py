@@ -28,20 +28,20 @@ def loads(body: bytes) -> Any:
         problem = f"it is not UTF-8 at byte {error.start}"
     except json.JSONDecodeError as error:
         problem = f"{error.msg} at line {error.lineno} column {error.colno}"
-    except (_Refused, RecursionError) as error:
+    except (_RefusedError, RecursionError) as error:
         problem = str(error)
     raise PayloadError(f"the body is not valid JSON: {problem}; use event.body to read it as it is")
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """What `json` would accept and this package does not."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _Refused(f"{name} is not JSON")
+    raise _RefusedError(f"{name} is not JSON")
 
 
 def _parse_int(digits: str) -> int:
     if len(digits.lstrip("-")) > _MAX_INT_DIGITS:
-        raise _Refused(f"an integer has more than {_MAX_INT_DIGITS} digits")
+        raise _RefusedError(f"an integer has more than {_MAX_INT_DIGITS} digits")
     return int(digits)

@@ -113,4 +113,10 @@ class ReplayGuardError(WebhookError):
 
 
 class ConfigurationError(ValueError):
-    """A secret or an option that cannot be right: the programmer's to mend, not the sender's."""
+    """A secret or an option that cannot be right: the programmer's to mend, not the sender's.
+
+    It is no `WebhookError`: code that answers refusals must not swallow it by accident.
+    """
+
+    code: ClassVar[str] = "configuration_error"
+    status: ClassVar[int] = 500

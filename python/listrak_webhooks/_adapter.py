@@ -1,0 +1,173 @@
+"""What the framework adapters share: whose secret, which verdict, what is logged and what is answered.
+
+An adapter fetches the raw body and the headers as its framework has them, and answers as its framework answers.
+Everything between stands here, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ._core import Webhook
+from .exceptions import (
+    BodyTooLargeError,
+    BodyUnavailableError,
+    ConfigurationError,
+    SignatureMismatchError,
+    WebhookError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from ._core import Event
+    from ._types import Headers, Secrets
+
+logger = logging.getLogger("listrak_webhooks")
+
+SETTING = "LISTRAK_WEBHOOK_SECRET"
+"""The name of the framework's setting, and of the environment variable, that hold the secret."""
+
+BODY_WAIT_SECONDS = 20.0
+"""How long an adapter waits for the next piece of a body before it gives up."""
+
+Refusal = WebhookError | ConfigurationError
+
+
+def missing_framework(module: str, framework: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
+    """Return the error to raise where `import listrak_webhooks.<module>` did not find its framework."""
+    if error.name != module:
+        # The framework is there and lacks something of its own: that is another problem, and not ours to explain.
+        return error
+    return ModuleNotFoundError(
+        f"listrak_webhooks.{module} needs {framework}, which is not installed; "
+        f"install it with: pip install 'listrak-webhooks[{module}]'",
+        name=module,
+    )
+
+
+class WebhookSource:
+    """Where an endpoint gets its `Webhook` from: given in code, else the framework's setting, else the environment.
+
+    Args:
+        given: what the user passed: a `Webhook`, a secret, a list of secrets, or nothing.
+        read_setting: returns the framework's setting, or `None` where it has none.
+    """
+
+    def __init__(
+        self, given: Webhook | Secrets | None, read_setting: Callable[[], Secrets | None] = lambda: None
+    ) -> None:
+        self._given = given if given is None or isinstance(given, Webhook) else Webhook(given)
+        self._read_setting = read_setting
+        self._from_setting: tuple[Secrets, Webhook] | None = None
+        self._from_environment: Webhook | None = None
+
+    def get(self) -> Webhook:
+        """Return the `Webhook`, keyed once for as long as its secret stays the same.
+
+        Raises:
+            ConfigurationError: there is no secret, or it cannot be one.
+        """
+        if self._given is not None:
+            return self._given
+        setting = self._read_setting()
+        if setting is not None:
+            if self._from_setting is None or self._from_setting[0] != setting:
+                self._from_setting = (setting, Webhook(setting))
+            return self._from_setting[1]
+        if self._from_environment is None:
+            self._from_environment = Webhook.from_env(SETTING)
+        return self._from_environment
+
+
+def check_arguments(webhook: object, resolver: object) -> None:
+    """Refuse decorator arguments that contradict each other.
+
+    Raises:
+        ConfigurationError: both are given.
+    """
+    if webhook is not None and resolver is not None:
+        raise ConfigurationError("pass webhook or resolver, not both: a resolver already returns the Webhook")
+
+
+def check_resolved(webhook: object) -> Webhook:
+    """Return what a resolver returned, if it is a `Webhook`.
+
+    Raises:
+        ConfigurationError: it is something else, such as `None` for an account that is not known.
+    """
+    if not isinstance(webhook, Webhook):
+        raise ConfigurationError(
+            f"the resolver returned {type(webhook).__name__} and not a Webhook; "
+            "without a secret nothing can be verified, so let it raise for what it does not know"
+        )
+    return webhook
+
+
+def parse_content_length(text: str | None) -> int | None:
+    """Return the number in a `Content-Length` header, or `None` where there is none to go by."""
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def verify(webhook: Webhook, body: bytes, headers: Headers, *, declared: int | None, chunked: bool) -> Event:
+    """Return the event in a delivery, telling a body that was lost on the way from a bad signature.
+
+    Args:
+        webhook: what to verify with.
+        body: the raw body, as far as the framework delivered it.
+        headers: the request's headers.
+        declared: the request's `Content-Length`, where it has one.
+        chunked: whether it has a `Transfer-Encoding` instead.
+
+    Raises:
+        BodyUnavailableError: the signature does not match and part of the body is missing.
+        VerificationError, BodyTooLargeError: as `Webhook.verify`.
+    """
+    try:
+        return webhook.verify(body, headers)
+    except SignatureMismatchError:
+        # Only now: whatever became of the body, a delivery whose signature matches is genuine.
+        if declared is not None and len(body) < declared:
+            raise body_consumed(f"only {len(body)} of {declared} bytes of the body were left") from None
+        if chunked and not body:
+            raise body_consumed("the body was sent in chunks and nothing of it was left") from None
+        raise
+
+
+def body_consumed(fact: str) -> BodyUnavailableError:
+    """Return the error for a body that is not there any more, with `fact` in front."""
+    return BodyUnavailableError(
+        f"{fact}: other code has read the request before this view, or the sender or the server broke off; look for a "
+        "middleware or hook that reads the body, form or stream, and let it leave this route alone"
+    )
+
+
+def body_over_framework_limit(setting: str) -> BodyTooLargeError:
+    """Return the error for a body that is over the framework's own limit, which `setting` sets."""
+    return BodyTooLargeError(
+        f"the body is larger than {setting} allows; raise it if Listrak really sends that much, at least for this route"
+    )
+
+
+def log_refusal(error: Refusal) -> None:
+    """Log one refusal: a WARNING with the code and what to do, an ERROR where the fault is in our own settings."""
+    level = logging.ERROR if isinstance(error, ConfigurationError) else logging.WARNING
+    logger.log(
+        level,
+        "refused a delivery with %d %s: %s",
+        error.status,
+        error.code,
+        error,
+        extra={"listrak_code": error.code, "listrak_status": error.status},
+    )
+
+
+@contextmanager
+def verdict_stands() -> Generator[None, None, None]:
+    """Log, and not pass on, what the user's `on_rejected` raises within."""
+    try:
+        yield
+    except Exception:
+        logger.exception("on_rejected raised; the delivery stays refused")

@@ -1,0 +1,28 @@
+"""What the public functions take, spelled for type checkers."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
+
+Secret: TypeAlias = str | bytes
+"""One HMAC Secret."""
+
+Secrets: TypeAlias = Secret | Sequence[Secret]
+"""The HMAC Secret, or several while it is being rotated, the current one first."""
+
+Tolerance: TypeAlias = float | timedelta
+"""A span, in seconds where it is a number."""
+
+AcceptedEncoding: TypeAlias = Literal["any", "base64", "hex"]
+SigningEncoding: TypeAlias = Literal["base64", "hex"]
+SigningTime: TypeAlias = int | datetime | None
+
+
+class SupportsItems(Protocol):
+    """Any mapping of headers: a dict, or the object of a framework."""
+
+    def items(self) -> Iterable[tuple[object, object]]: ...
+
+
+Headers: TypeAlias = SupportsItems | Iterable[tuple[object, object]]
+"""A mapping of header names in any case to values, a WSGI environ, or pairs as ASGI has them."""

@@ -1,0 +1,84 @@
+"""Reading a body from a WSGI server without ever hanging on it."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import struct
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import _adapter
+from ._adapter import body_over_framework_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ._core import Webhook
+
+
+class SupportsRead(Protocol):
+    """Anything with the `read` of a file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, and none at the end."""
+        ...
+
+
+def is_chunked(environ: dict[str, Any]) -> bool:
+    """Return whether the request came with a `Transfer-Encoding`, and so without a length."""
+    return bool(environ.get("HTTP_TRANSFER_ENCODING"))
+
+
+def is_terminated(environ: dict[str, Any]) -> bool:
+    """Return whether the server marks where a body without a length ends; any other could be read for ever."""
+    return bool(environ.get("wsgi.input_terminated"))
+
+
+def read_limited(stream: SupportsRead, webhook: Webhook, framework_limit: int | None, framework_setting: str) -> bytes:
+    """Return what is left in `stream`, which has an end but no known length.
+
+    Args:
+        stream: what to read.
+        webhook: its `max_body` is one limit.
+        framework_limit: the framework's own is the other, in bytes; `None` is none.
+        framework_setting: what sets the framework's.
+
+    Raises:
+        BodyTooLargeError: it is over the lower of the two, of which no more than one byte beyond was read.
+    """
+    limit = webhook.max_body if framework_limit is None else min(webhook.max_body, framework_limit)
+    body = b""
+    while len(body) <= limit and (piece := stream.read(limit + 1 - len(body))):
+        body = body + piece if body else piece
+    if framework_limit is not None and len(body) > framework_limit:
+        raise body_over_framework_limit(framework_setting)
+    webhook.check_size(len(body))
+    return body
+
+
+@contextmanager
+def bounded_wait(environ: dict[str, Any]) -> Generator[io.BufferedReader | None, None, None]:
+    """Let no single read of the request's body within wait longer than `BODY_WAIT_SECONDS`.
+
+    Most servers guard their own input. The development servers (Werkzeug's, `wsgiref`) hand out the connection itself:
+    once other code has read the body, reading it again waits for bytes that never come. For these the kernel ends the
+    wait, and the read comes back short. Yields that connection, or `None` where there is nothing to guard.
+    """
+    stream: object = environ.get("wsgi.input")
+    raw: object = getattr(stream, "raw", None)
+    if not isinstance(stream, io.BufferedReader) or not isinstance(raw, socket.SocketIO) or sys.platform == "win32":
+        yield None
+        return
+    # A duplicate of the descriptor: options belong to the connection, and closing this one leaves the server's open.
+    with socket.socket(fileno=os.dup(raw.fileno())) as connection:
+        before = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.calcsize("ll"))
+        seconds, fraction = divmod(_adapter.BODY_WAIT_SECONDS, 1)
+        after = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, after)
+        try:
+            yield stream
+        finally:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, before)

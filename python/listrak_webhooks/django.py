@@ -1,0 +1,243 @@
+"""Django: `@listrak_webhook` on a view, sync or async, under WSGI or ASGI.
+
+    from listrak_webhooks.django import listrak_webhook
+
+    @listrak_webhook
+    def listrak(request, event):
+        print(event.payload)
+
+with the secret in `settings.LISTRAK_WEBHOOK_SECRET`. On a class-based view, decorate `dispatch`:
+`@method_decorator(listrak_webhook, name="dispatch")`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+
+from ._adapter import (
+    SETTING,
+    Refusal,
+    WebhookSource,
+    body_consumed,
+    body_over_framework_limit,
+    check_arguments,
+    check_resolved,
+    log_refusal,
+    missing_framework,
+    parse_content_length,
+    verdict_stands,
+    verify,
+)
+from ._wsgi import bounded_wait, is_chunked, is_terminated, read_limited
+from .exceptions import ConfigurationError, PayloadError, WebhookError
+
+try:
+    from django.conf import settings
+except ModuleNotFoundError as error:
+    raise missing_framework("django", "Django", error) from None
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse, UnreadablePostError
+from django.http.request import RawPostDataException
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from django.http.response import HttpResponseBase
+
+    from ._core import Event, Webhook
+    from ._types import Secrets
+
+__all__ = ["listrak_webhook"]
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = "Django's DATA_UPLOAD_MAX_MEMORY_SIZE"
+
+P = ParamSpec("P")
+Request = TypeVar("Request", bound=HttpRequest)
+
+
+@overload
+def listrak_webhook(
+    webhook: Callable[Concatenate[Request, Event, P], Awaitable[HttpResponseBase | None]], /
+) -> Callable[Concatenate[Request, P], Awaitable[HttpResponseBase]]: ...
+@overload
+def listrak_webhook(
+    webhook: Callable[Concatenate[Request, Event, P], HttpResponseBase | None], /
+) -> Callable[Concatenate[Request, P], HttpResponseBase]: ...
+@overload
+def listrak_webhook(
+    webhook: Webhook | Secrets | None = None,
+    *,
+    resolver: Callable[[HttpRequest], Webhook | Awaitable[Webhook]] | None = None,
+    on_rejected: Callable[[WebhookError, HttpRequest], object] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+def listrak_webhook(
+    webhook: Webhook | Secrets | Callable[..., Any] | None = None,
+    *,
+    resolver: Callable[[HttpRequest], Webhook | Awaitable[Webhook]] | None = None,
+    on_rejected: Callable[[WebhookError, HttpRequest], object] | None = None,
+) -> Any:
+    """Hand a view the verified `Event` of each genuine delivery, and answer every other request itself.
+
+    The view is called as `view(request, event, ...)`; it may be `def` or `async def`. One that returns `None` answers
+    an empty 200. Only POST is let in (405 for the rest), and the view is exempt from CSRF and from
+    `LoginRequiredMiddleware`: a signature takes their place. A refusal answers the error's status with
+    `{"error": code}` and is logged on the logger `listrak_webhooks`. `request.body` keeps working in the view. What the
+    view itself raises passes through, except that a `PayloadError` answers 400.
+
+    On a class-based view, decorate `dispatch` by `method_decorator`, so that the exemptions reach the view; its `post`
+    is then called as `post(self, request, event, ...)`.
+
+    Args:
+        webhook: a `Webhook`, a secret or a list of secrets. Without it, the secret is
+            `settings.LISTRAK_WEBHOOK_SECRET` (a string or a list), else in the environment.
+        resolver: a function of the request that returns the `Webhook`, for many accounts on one route; it may be
+            `async`.
+        on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; it may be
+            `async`. If it raises, that is logged and the verdict stands.
+
+    Raises:
+        ConfigurationError: a secret cannot be one, or, with the settings loaded, there is none.
+    """
+    if callable(webhook):
+        return listrak_webhook()(webhook)
+    door = _Door(webhook, resolver, on_rejected)
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        endpoint: Any = _async_endpoint(door, view) if _is_async(view) else _endpoint(door, view)
+        # What Django's own csrf_exempt and login_not_required set.
+        endpoint.csrf_exempt = True
+        endpoint.login_required = False
+        return cast("Callable[..., Any]", endpoint)
+
+    return decorate
+
+
+class _Door:
+    """Who is let in, and who is told of the others."""
+
+    def __init__(self, webhook: Webhook | Secrets | None, resolver: Any, on_rejected: Any) -> None:
+        check_arguments(webhook, resolver)
+        self.source = WebhookSource(webhook, lambda: cast("Secrets | None", getattr(settings, SETTING, None)))
+        self.resolver = resolver
+        self.on_rejected = on_rejected
+        if resolver is None and (webhook is not None or settings.configured):
+            self.source.get()
+
+    def resolve(self, request: HttpRequest) -> Webhook:
+        return self.source.get() if self.resolver is None else check_resolved(_run(self.resolver, request))
+
+    def tell(self, error: Refusal, request: HttpRequest) -> None:
+        if self.on_rejected is not None and isinstance(error, WebhookError):
+            with verdict_stands():
+                _run(self.on_rejected, error, request)
+
+
+def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
+    @functools.wraps(view)
+    def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            event = _receive(request, door.resolve(request))
+        except (WebhookError, ConfigurationError) as error:
+            door.tell(error, request)
+            return _refuse(error)
+        try:
+            return _answer(view(request, event, *args, **kwargs))
+        except PayloadError as error:
+            door.tell(error, request)
+            return _refuse(error)
+
+    return endpoint
+
+
+def _async_endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., Awaitable[HttpResponseBase]]:
+    # The same, but for the user's own functions: they may block, so they run in Django's thread for such code.
+    @functools.wraps(view)
+    async def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            webhook = door.resolve(request) if door.resolver is None else await sync_to_async(door.resolve)(request)
+            event = _receive(request, webhook)
+        except (WebhookError, ConfigurationError) as error:
+            await sync_to_async(door.tell)(error, request)
+            return _refuse(error)
+        try:
+            return _answer(await view(request, event, *args, **kwargs))
+        except PayloadError as error:
+            await sync_to_async(door.tell)(error, request)
+            return _refuse(error)
+
+    return endpoint
+
+
+def _is_async(view: Callable[..., Any]) -> bool:
+    """Return whether calling `view` gives something to await.
+
+    `View.dispatch` is plain `def` even where the class's handlers are async and it returns their coroutines;
+    `method_decorator` hands it over as a partial of the bound method.
+    """
+    owner = getattr(getattr(view, "func", view), "__self__", None)
+    return iscoroutinefunction(view) or bool(getattr(owner, "view_is_async", False))
+
+
+def _run(function: Callable[..., Any], *args: object) -> Any:
+    """Call a function of the user's, which may be async, from a thread without a loop."""
+    return async_to_sync(function)(*args) if iscoroutinefunction(function) else function(*args)
+
+
+def _answer(result: HttpResponseBase | None) -> HttpResponseBase:
+    return HttpResponse() if result is None else result
+
+
+def _refuse(error: Refusal) -> HttpResponseBase:
+    log_refusal(error)
+    return JsonResponse({"error": error.code}, status=error.status)
+
+
+def _receive(request: HttpRequest, webhook: Webhook) -> Event:
+    declared = parse_content_length(request.META.get("CONTENT_LENGTH"))
+    body = _read_body(request, webhook, declared)
+    return verify(webhook, body, request.META, declared=declared, chunked=is_chunked(request.META))
+
+
+def _read_body(request: HttpRequest, webhook: Webhook, declared: int | None) -> bytes:
+    try:
+        if hasattr(request, "_body"):
+            # Read before us, and kept by Django.
+            return request.body
+        if declared is None:
+            return _read_undeclared(request, webhook)
+        webhook.check_size(declared)
+        with bounded_wait(getattr(request, "environ", {})) as connection:
+            # Django's own stream cannot take a read that comes back with nothing at all.
+            if connection is not None and declared and not connection.peek(1):
+                raise body_consumed("nothing of the body was left")
+            return request.body
+    except RequestDataTooBig:
+        raise body_over_framework_limit(DATA_UPLOAD_MAX_MEMORY_SIZE) from None
+    except RawPostDataException:
+        raise body_consumed("the body was already read as a stream") from None
+    except (UnreadablePostError, OSError):
+        raise body_consumed("the body ended early") from None
+
+
+def _read_undeclared(request: HttpRequest, webhook: Webhook) -> bytes:
+    """Read a body that came without a `Content-Length`, and leave it where `request.body` finds it.
+
+    Under ASGI Django holds all of it in a file already. Under WSGI Django takes such a request for an empty one, so it
+    is read past Django, where the server makes that safe.
+    """
+    environ = getattr(request, "environ", None)
+    if environ is not None and not is_terminated(environ):
+        return request.body
+    if environ is None and getattr(request, "_read_started", False):
+        raise RawPostDataException
+    stream = request if environ is None else environ["wsgi.input"]
+    body = read_limited(stream, webhook, settings.DATA_UPLOAD_MAX_MEMORY_SIZE, DATA_UPLOAD_MAX_MEMORY_SIZE)
+    # Where request.body keeps it.
+    request._body = body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    return body

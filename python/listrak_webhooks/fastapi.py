@@ -1,0 +1,366 @@
+"""FastAPI: `@listrak_webhook` on a path operation, or `ListrakWebhook` as a dependency.
+
+    from fastapi import FastAPI
+    from listrak_webhooks import Event
+    from listrak_webhooks.fastapi import listrak_webhook, route_docs
+
+    app = FastAPI()
+
+    @app.post("/listrak", **route_docs())
+    @listrak_webhook
+    async def listrak(event: Event):
+        print(event.payload)
+
+with the secret in the environment variable `LISTRAK_WEBHOOK_SECRET`.
+"""
+
+# No `from __future__ import annotations` here: FastAPI reads the annotations of a dependency at run time, and of an
+# instance it cannot resolve them from text.
+import functools
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, TypedDict, TypeVar, get_args, get_origin, overload
+from weakref import WeakSet
+
+from . import _adapter
+from ._adapter import (
+    Refusal,
+    WebhookSource,
+    body_consumed,
+    body_over_framework_limit,
+    check_arguments,
+    check_resolved,
+    log_refusal,
+    logger,
+    missing_framework,
+    parse_content_length,
+    verdict_stands,
+    verify,
+)
+from ._core import Event, Webhook
+from ._types import Secrets
+from .exceptions import (
+    BodyTooLargeError,
+    BodyUnavailableError,
+    ConfigurationError,
+    FutureTimestampError,
+    MalformedSignatureError,
+    MalformedTimestampError,
+    MissingHeaderError,
+    PayloadError,
+    SignatureMismatchError,
+    StaleTimestampError,
+    WebhookError,
+)
+
+try:
+    from fastapi import Depends, Header, HTTPException, Request, Response
+except ModuleNotFoundError as error:
+    raise missing_framework("fastapi", "FastAPI", error) from None
+import anyio
+from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.utils import get_dependant
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+
+__all__ = ["ListrakWebhook", "listrak_webhook", "route_docs"]
+
+Resolver = Callable[[Request], Webhook | Awaitable[Webhook]]
+OnRejected = Callable[[WebhookError, Request], object]
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+HTTP_413 = 413
+
+REFUSALS: tuple[type[Refusal], ...] = (
+    MissingHeaderError,
+    MalformedTimestampError,
+    MalformedSignatureError,
+    SignatureMismatchError,
+    StaleTimestampError,
+    FutureTimestampError,
+    PayloadError,
+    BodyTooLargeError,
+    BodyUnavailableError,
+    ConfigurationError,
+)
+"""What a route can answer, for its documentation."""
+
+
+class ListrakWebhook:
+    """A dependency that gives the verified `Event` of a genuine delivery, and refuses every other request.
+
+    A refusal answers the error's status with `{"detail": code}` and is logged on the logger `listrak_webhooks`.
+    `request.body()` and `request.json()` keep working behind it. What the path operation itself raises passes through,
+    except that a `PayloadError` answers 400.
+
+    Args:
+        webhook: a `Webhook`, a secret or a list of secrets. Without it, the secret is the environment variable
+            `LISTRAK_WEBHOOK_SECRET`.
+        resolver: a function of the request, `def` or `async def`, that returns the `Webhook`, for many accounts on one
+            route.
+        on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; `def` or
+            `async def`. If it raises, that is logged and the verdict stands.
+
+    Raises:
+        ConfigurationError: there is no secret, or it cannot be one.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from fastapi import Depends, FastAPI
+        >>> from listrak_webhooks import Event
+        >>> from listrak_webhooks.fastapi import ListrakWebhook
+        >>> app = FastAPI()
+        >>> @app.post("/listrak")
+        ... async def listrak(event: Annotated[Event, Depends(ListrakWebhook("the HMAC secret"))]) -> None:
+        ...     print(event.payload)
+    """
+
+    def __init__(
+        self,
+        webhook: Webhook | Secrets | None = None,
+        *,
+        resolver: Resolver | None = None,
+        on_rejected: OnRejected | None = None,
+    ) -> None:
+        check_arguments(webhook, resolver)
+        self._source = WebhookSource(webhook)
+        self._resolver = resolver
+        self._on_rejected = on_rejected
+        self._warned: WeakSet[Any] = WeakSet()
+        if resolver is None:
+            self._source.get()
+
+    async def __call__(
+        self,
+        request: Request,
+        # Declared for the OpenAPI schema alone: what is verified is the raw header list, in which nothing is lost.
+        timestamp: Annotated[
+            str | None, Header(alias="LTK-Timestamp", description="Unix seconds at which Listrak sent this.")
+        ] = None,
+        signature: Annotated[
+            str | None,
+            Header(
+                alias="LTK-HmacSignature",
+                description="HMAC-SHA256 of the raw body directly followed by `LTK-Timestamp`, in base64 or hex.",
+            ),
+        ] = None,
+    ) -> AsyncIterator[Event]:
+        """Yield the event; FastAPI calls this, once for each request."""
+        del timestamp, signature
+        self._warn_if_parsed_before(request)
+        try:
+            event = await self._receive(request)
+        except (WebhookError, ConfigurationError) as error:
+            raise await self._refuse(error, request) from None
+        try:
+            yield event
+        except PayloadError as error:
+            raise await self._refuse(error, request) from None
+
+    async def _receive(self, request: Request) -> Event:
+        resolver = self._resolver
+        webhook = self._source.get() if resolver is None else check_resolved(await _run(resolver, request))
+        declared = parse_content_length(request.headers.get("content-length"))
+        chunked = "transfer-encoding" in request.headers
+        body = await _read_body(request, webhook, declared)
+        return verify(webhook, body, request.headers.raw, declared=declared, chunked=chunked)
+
+    async def _refuse(self, error: Refusal, request: Request) -> HTTPException:
+        log_refusal(error)
+        if self._on_rejected is not None and isinstance(error, WebhookError):
+            with verdict_stands():
+                await _run(self._on_rejected, error, request)
+        return HTTPException(error.status, error.code)
+
+    def _warn_if_parsed_before(self, request: Request) -> None:
+        route = request.scope.get("route")
+        if getattr(route, "body_field", None) is not None and route not in self._warned:
+            self._warned.add(route)
+            logger.warning(
+                "this route has a parameter of its own for the body, which FastAPI parses before the signature is "
+                "checked; take the body from the event instead"
+            )
+
+
+@overload
+def listrak_webhook(webhook: Handler, /) -> Handler: ...
+@overload
+def listrak_webhook(
+    webhook: Webhook | Secrets | None = None,
+    *,
+    resolver: Resolver | None = None,
+    on_rejected: OnRejected | None = None,
+) -> Callable[[Handler], Handler]: ...
+def listrak_webhook(
+    webhook: Webhook | Secrets | Callable[..., Any] | None = None,
+    *,
+    resolver: Resolver | None = None,
+    on_rejected: OnRejected | None = None,
+) -> Any:
+    """Hand a path operation the verified `Event` of each genuine delivery, in its parameter annotated `Event`.
+
+    It takes the arguments of `ListrakWebhook`, which does the work; the operation, `def` or `async def`, keeps its
+    other parameters and dependencies. One that returns `None` answers an empty 200.
+
+    Raises:
+        ConfigurationError: there is no secret, or it cannot be one; or the operation has no parameter annotated
+            `Event`, or one that FastAPI would fill from the body, before the signature is checked.
+    """
+    if callable(webhook):
+        return listrak_webhook()(webhook)
+    dependency = ListrakWebhook(webhook, resolver=resolver, on_rejected=on_rejected)
+
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(handler)
+        def operation(*args: Any, **kwargs: Any) -> Any:
+            return _answer(handler(*args, **kwargs))
+
+        @functools.wraps(handler)
+        async def async_operation(*args: Any, **kwargs: Any) -> Any:
+            return _answer(await handler(*args, **kwargs))
+
+        chosen = async_operation if _is_async(handler) else operation
+        _set_signature(chosen, handler, dependency)
+        return chosen
+
+    return decorate
+
+
+class RouteDocs(TypedDict):
+    """Arguments of `app.post` and its kin."""
+
+    responses: dict[int | str, dict[str, Any]]
+    openapi_extra: dict[str, Any]
+
+
+def route_docs() -> RouteDocs:
+    """Return the arguments that document a webhook's JSON body and refusals in the OpenAPI schema.
+
+    The two headers are in it without this.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from listrak_webhooks import Event
+        >>> from listrak_webhooks.fastapi import listrak_webhook, route_docs
+        >>> app = FastAPI()
+        >>> @app.post("/listrak", **route_docs())
+        ... @listrak_webhook("the HMAC secret")
+        ... async def listrak(event: Event) -> None:
+        ...     print(event.payload)
+    """
+    by_status: dict[int, list[type[Refusal]]] = {}
+    for refusal in REFUSALS:
+        by_status.setdefault(refusal.status, []).append(refusal)
+    return {
+        "responses": {status: _document(refusals) for status, refusals in sorted(by_status.items())},
+        "openapi_extra": {
+            "requestBody": {
+                "required": True,
+                "description": "What the marketer wrote in Journey Hub, or what Listrak captured for the journey.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }
+        },
+    }
+
+
+def _document(refusals: list[type[Refusal]]) -> dict[str, Any]:
+    codes = [refusal.code for refusal in refusals]
+    reasons = [f"- `{refusal.code}`: {(refusal.__doc__ or '').splitlines()[0]}" for refusal in refusals]
+    detail = {"type": "string", "enum": codes}
+    schema = {"type": "object", "properties": {"detail": detail}, "required": ["detail"]}
+    return {"description": "\n".join(reasons), "content": {"application/json": {"schema": schema}}}
+
+
+def _set_signature(
+    operation: Callable[..., Any], handler: Callable[..., Any], dependency: Callable[..., AsyncIterator[Event]]
+) -> None:
+    """Give `operation` the parameters of `handler`, with the event coming from `dependency`."""
+    try:
+        signature = inspect.signature(handler, eval_str=True)
+    except NameError:
+        # A name that is not there yet; FastAPI resolves the texts itself, later or not at all.
+        signature = inspect.signature(handler)
+    parameters: list[inspect.Parameter] = []
+    found = None
+    for parameter in signature.parameters.values():
+        if found is None and _is_event(parameter.annotation):
+            found = parameter
+        else:
+            parameters.append(parameter)
+    if found is None:
+        raise ConfigurationError(
+            f"{handler.__name__} has no parameter for the event; annotate one with Event, from listrak_webhooks, which "
+            "must be imported at run time and not for type checkers alone"
+        )
+    event = found.replace(
+        kind=inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty,
+        annotation=Annotated[Event, Depends(dependency)],
+    )
+    # Keyword-only ones stand before `**kwargs`, and FastAPI passes everything by name anyway.
+    place = len(parameters)
+    if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
+        place -= 1
+    parameters.insert(place, event)
+    operation.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+
+    from_body = [field.name for field in get_dependant(path="/", call=operation).body_params]
+    if from_body:
+        raise ConfigurationError(
+            f"{handler.__name__} takes {', '.join(from_body)} from the body, which FastAPI would parse before the "
+            "signature is checked; take it from the event, as event.payload"
+        )
+
+
+def _is_event(annotation: Any) -> bool:
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return annotation is Event or annotation in ("Event", "listrak_webhooks.Event")
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    # An instance may have an async `__call__`, as `ListrakWebhook` has.
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _answer(result: Any) -> Any:
+    return Response() if result is None else result
+
+
+async def _run(function: Callable[..., Any], *args: object) -> Any:
+    """Call a function of the user's, which may be async, without blocking the loop."""
+    if _is_async(function):
+        return await function(*args)
+    return await run_in_threadpool(function, *args)
+
+
+async def _read_body(request: Request, webhook: Webhook, declared: int | None) -> bytes:
+    if declared is not None:
+        webhook.check_size(declared)
+    pieces: list[bytes] = []
+    size = 0
+    stream = request.stream()
+    try:
+        while True:
+            with anyio.fail_after(_adapter.BODY_WAIT_SECONDS):
+                piece = await anext(stream, None)
+            if piece is None:
+                break
+            size += len(piece)
+            webhook.check_size(size)
+            pieces.append(piece)
+    except TimeoutError:
+        raise body_consumed(f"nothing more of the body came for {_adapter.BODY_WAIT_SECONDS:g} seconds") from None
+    except ClientDisconnect:
+        raise body_consumed("the body ended early") from None
+    except StarletteHTTPException as error:
+        if error.status_code != HTTP_413:
+            raise
+        raise body_over_framework_limit("FastAPI's max_body_size") from None
+    except RuntimeError:
+        # What Starlette raises where its stream was consumed; it has no class of its own.
+        raise body_consumed("the body was already read as a stream") from None
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    # Where request.body() keeps it, for dependencies and handlers behind this one.
+    request._body = body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return body

@@ -1,0 +1,160 @@
+"""Flask: `@listrak_webhook` on a view.
+
+from flask import Flask
+from listrak_webhooks.flask import listrak_webhook
+
+app = Flask(__name__)
+app.config["LISTRAK_WEBHOOK_SECRET"] = "the HMAC secret"
+
+@app.post("/listrak")
+@listrak_webhook
+def listrak(event):
+    print(event.payload)
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, cast, overload
+
+from ._adapter import (
+    SETTING,
+    Refusal,
+    WebhookSource,
+    body_consumed,
+    body_over_framework_limit,
+    check_arguments,
+    check_resolved,
+    log_refusal,
+    missing_framework,
+    verdict_stands,
+    verify,
+)
+from ._wsgi import bounded_wait, is_chunked, is_terminated, read_limited
+from .exceptions import ConfigurationError, PayloadError, WebhookError
+
+try:
+    from flask import Request, Response, current_app, jsonify, request
+except ModuleNotFoundError as error:
+    raise missing_framework("flask", "Flask", error) from None
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flask.typing import ResponseReturnValue
+
+    from ._core import Event, Webhook
+    from ._types import Secrets
+
+__all__ = ["listrak_webhook"]
+
+MAX_CONTENT_LENGTH = "Flask's MAX_CONTENT_LENGTH"
+
+P = ParamSpec("P")
+ViewResult: TypeAlias = "ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None"
+
+
+@overload
+def listrak_webhook(webhook: Callable[Concatenate[Event, P], ViewResult], /) -> Callable[P, ResponseReturnValue]: ...
+@overload
+def listrak_webhook(
+    webhook: Webhook | Secrets | None = None,
+    *,
+    resolver: Callable[[Request], Webhook | Awaitable[Webhook]] | None = None,
+    on_rejected: Callable[[WebhookError, Request], object] | None = None,
+) -> Callable[[Callable[Concatenate[Event, P], ViewResult]], Callable[P, ResponseReturnValue]]: ...
+def listrak_webhook(
+    webhook: Webhook | Secrets | Callable[..., Any] | None = None,
+    *,
+    resolver: Callable[[Request], Webhook | Awaitable[Webhook]] | None = None,
+    on_rejected: Callable[[WebhookError, Request], object] | None = None,
+) -> Any:
+    """Hand a view the verified `Event` of each genuine delivery, and answer every other request itself.
+
+    The view is called as `view(event, **url_args)`; it may be `def` or `async def` (with Flask's `async` extra), and a
+    method of a `MethodView`. One that returns `None` answers an empty 200. A refusal answers the error's status with
+    `{"error": code}` and is logged on the logger `listrak_webhooks`. `request.get_data()` and `request.json` keep
+    working in the view. What the view itself raises passes through, except that a `PayloadError` answers 400.
+
+    Args:
+        webhook: a `Webhook`, a secret or a list of secrets. Without it, the secret is `LISTRAK_WEBHOOK_SECRET` in
+            `app.config` (a string or a list), else in the environment.
+        resolver: a function of the request that returns the `Webhook`, for many accounts on one route.
+        on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts. If it raises,
+            that is logged and the verdict stands.
+
+    Raises:
+        ConfigurationError: a given secret cannot be one. A secret that is missing when a request comes answers 500
+            and is logged as an ERROR: nothing is accepted without one.
+    """
+    if callable(webhook):
+        return listrak_webhook()(webhook)
+    check_arguments(webhook, resolver)
+    source = WebhookSource(webhook, _read_setting)
+
+    def refuse(error: Refusal) -> Response:
+        log_refusal(error)
+        if on_rejected is not None and isinstance(error, WebhookError):
+            with verdict_stands():
+                current_app.ensure_sync(on_rejected)(error, _request())
+        response = jsonify(error=error.code)
+        response.status_code = error.status
+        return response
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., ResponseReturnValue]:
+        @functools.wraps(view)
+        def endpoint(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+            try:
+                if resolver is None:
+                    current = source.get()
+                else:
+                    current = check_resolved(current_app.ensure_sync(resolver)(_request()))
+                event = _receive(current)
+            except (WebhookError, ConfigurationError) as error:
+                return refuse(error)
+            try:
+                # Flask passes URL arguments by name; what is positional is the `self` of a method.
+                result = current_app.ensure_sync(view)(*args, event, **kwargs)
+            except PayloadError as error:
+                return refuse(error)
+            return current_app.response_class(status=200) if result is None else cast("ResponseReturnValue", result)
+
+        return endpoint
+
+    return decorate
+
+
+def _read_setting() -> Secrets | None:
+    config = cast("dict[str, Any]", current_app.config)
+    return config.get(SETTING)
+
+
+def _request() -> Request:
+    """Return the request itself, not the proxy, which could outlive it in a user's hands."""
+    return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _receive(webhook: Webhook) -> Event:
+    declared = request.content_length
+    chunked = is_chunked(request.environ)
+    body = _read_body(webhook, declared)
+    return verify(webhook, body, request.environ, declared=declared, chunked=chunked)
+
+
+def _read_body(webhook: Webhook, declared: int | None) -> bytes:
+    try:
+        if declared is not None:
+            webhook.check_size(declared)
+        elif is_terminated(request.environ):
+            # Werkzeug's own limit would cut such a body off without a word, and then the signature would look bad.
+            body = read_limited(request.environ["wsgi.input"], webhook, request.max_content_length, MAX_CONTENT_LENGTH)
+            if body:
+                request.stream = io.BytesIO(body)  # type: ignore[assignment, unused-ignore]  # pyright: ignore[reportAttributeAccessIssue]
+        with bounded_wait(request.environ):
+            return request.get_data()
+    except RequestEntityTooLarge:
+        raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
+    except (ClientDisconnected, OSError):
+        raise body_consumed("the body ended early") from None

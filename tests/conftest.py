@@ -1,0 +1,19 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import pytest
+from helpers import SECRET
+from hypothesis import settings
+
+from listrak_webhooks import Webhook
+
+# Shared machines pause at any time: no test here is about how long one example takes.
+settings.register_profile("listrak_webhooks", deadline=None)
+settings.load_profile("listrak_webhooks")
+
+
+@pytest.fixture(scope="session")
+def webhook() -> Webhook:
+    """Return the webhook that most tests ask; it is immutable, so one serves them all."""
+    return Webhook(SECRET)

@@ -1,0 +1,60 @@
+"""What several test files share: the known answers, and a signer that owes nothing to the code under test."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+NOW = 1_700_000_000
+SENT = str(NOW)
+SECRET = "listrak-test-secret"
+BODY = b'{"campaign":"vip-mailer","email":"jane@example.com"}'
+
+TIMESTAMP = "LTK-Timestamp"
+SIGNATURE = "LTK-HmacSignature"
+
+
+class Vector(NamedTuple):
+    """One known answer."""
+
+    secret: str
+    timestamp: str
+    body: bytes
+    mac: bytes
+
+
+def sign_like_listrak(secret: bytes, body: bytes, timestamp: str) -> bytes:
+    """Return the MAC as Listrak's article computes it: over the body followed directly by the timestamp's text."""
+    return hmac.new(secret, body + timestamp.encode("ascii"), hashlib.sha256).digest()
+
+
+def base64_of(mac: bytes) -> str:
+    """Return `mac` as Listrak's Python and C# samples write it."""
+    return base64.b64encode(mac).decode("ascii")
+
+
+def headers_for(body: bytes = BODY, timestamp: str = SENT, secret: str = SECRET) -> dict[str, str]:
+    """Return the two headers of a genuine delivery, made without the code under test."""
+    mac = sign_like_listrak(secret.encode("utf-8"), body, timestamp)
+    return {TIMESTAMP: timestamp, SIGNATURE: base64_of(mac)}
+
+
+def _read_vectors() -> list[Vector]:
+    text = Path(__file__).with_name("data").joinpath("vectors.json").read_text(encoding="utf-8")
+    entries: list[dict[str, Any]] = json.loads(text)["vectors"]
+    vectors = []
+    for entry in entries:
+        body = bytes.fromhex(entry["body_hex"]) if "body_hex" in entry else entry["body"].encode("utf-8")
+        mac = base64.b64decode(entry["base64"], validate=True)
+        if "hex" in entry and bytes.fromhex(entry["hex"]) != mac:
+            message = f"the two spellings of a known answer differ: {entry}"
+            raise ValueError(message)
+        vectors.append(Vector(entry["secret"], entry["timestamp"], body, mac))
+    return vectors
+
+
+VECTORS = _read_vectors()
