@@ -231,7 +231,7 @@ def copy_promises() -> Iterable[Promise]:
 
 
 def fairness(measurement: Measurement) -> Iterable[str]:
-    """Yield the comparison that tempers the promise about standardwebhooks as it comes, which parses where we do not."""
+    """Yield what tempers the promise about standardwebhooks as it comes, which parses where we do not."""
     parsed = measurement.ratio(contenders.OURS_AND_PAYLOAD, contenders.STANDARD_WEBHOOKS)
     yield f"Like with like, both parsing: at 1.2 kB ours with .payload takes {parsed} of standardwebhooks as it comes."
 
@@ -262,10 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     rounds = " / ".join(str(len(measurement.seconds[OURS])) for measurement in measurements.values())
     _print(
-        [
-            "Every contender accepted the genuine delivery of each size and refused the tampered one (and, the floor apart, the old one).",
-            "",
-        ]
+        ["Every row accepted the genuine delivery of each size; each verifier refused a tampered and an old one.", ""]
     )
     _print(table(f"One genuine delivery verified ({rounds} rounds)", measurements, OURS))
     _print(["", *footnotes(CONTENDERS), ""])
