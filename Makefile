@@ -14,7 +14,7 @@ $(BIN)/maturin generate-stubs --quiet --features stub --out target/stub
 	| $(BIN)/ruff check --quiet --fix --select I,UP --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
 
-.PHONY: demo test test-rust test-python lint format bench stub wheel clean
+.PHONY: demo test test-rust test-python lint format bench stub wheel test-wheel clean
 
 demo: $(VENV)/.built
 	$(BIN)/listrak-webhooks demo
@@ -53,7 +53,15 @@ stub: $(VENV)/.dev
 	cp target/stub/_core.pyi python/listrak_webhooks/_core.pyi
 
 wheel: $(VENV)/.dev
+	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
+
+# What a user does, in an environment of its own: install the wheel, not the checkout, and run it.
+test-wheel: wheel
+	rm -rf target/wheel-venv
+	$(PYTHON) -m venv target/wheel-venv
+	target/wheel-venv/bin/python -m pip install --quiet --constraint requirements/dev.txt flask dist/listrak_webhooks-*-cp310-abi3-*.whl
+	cd target && wheel-venv/bin/listrak-webhooks demo
 
 clean:
 	rm -rf target dist $(VENV)

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- run as a script, its directory is the path.
 """Measure `Webhook.verify` beside the other ways to verify a delivery, and check the promises made of it.
 
     make bench
@@ -40,14 +39,22 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Ratio:
-    """How a time compares with another one, over all rounds."""
+    """How a time compares with another one."""
 
     median: float
+    """Of the ratios within the rounds; `low` and `high` are their quartiles."""
     low: float
     high: float
+    best: float
+    """Of the best times of both, which may come from different rounds: what a quiet machine would show."""
 
     def __str__(self) -> str:
-        return f"{self.median:.3f} ({self.low:.3f}-{self.high:.3f})"
+        return f"{self.median:.3f} ({self.low:.3f}-{self.high:.3f}; best times {self.best:.3f})"
+
+    @property
+    def worst(self) -> float:
+        """The less flattering of the two ways to compare."""
+        return max(self.median, self.best)
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,10 @@ class Measurement:
         return min(self.seconds[contender])
 
     def ratio(self, contender: Contender, other: Contender) -> Ratio:
-        """Return what part of the time of `other` `contender` takes: the median of the rounds, and the quartiles."""
+        """Return what part of the time of `other` `contender` takes."""
         pairs = zip(self.seconds[contender], self.seconds[other], strict=True)
         low, median, high = statistics.quantiles((one / two for one, two in pairs), n=4)
-        return Ratio(median, low, high)
+        return Ratio(median, low, high, self.best(contender) / self.best(other))
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ def behind(measurements: Mapping[str, Measurement]) -> Iterable[str]:
             if contender is OURS or not contender.verifies:
                 continue
             ratio = measurement.ratio(OURS, contender)
-            if ratio.median > 1:
+            if ratio.worst > 1:
                 found = True
                 yield f"behind: at {size} ours takes {ratio} times as long as {contender.name.strip()}"
     if not found:
@@ -203,7 +210,7 @@ def speed_promises(measurements: Mapping[str, Measurement]) -> Iterable[Promise]
     ]
     for size, contender, limit, text in at_most:
         ratio = measurements[size].ratio(OURS, contender)
-        yield Promise(f"at {size} {text}", f"{ratio} against {limit:.3f}", ratio.median <= limit)
+        yield Promise(f"at {size} {text}", f"{ratio}, limit {limit:.3f}", ratio.worst <= limit)
 
 
 def copy_promises() -> Iterable[Promise]:
@@ -233,7 +240,7 @@ def copy_promises() -> Iterable[Promise]:
 def fairness(measurement: Measurement) -> Iterable[str]:
     """Yield what tempers the promise about standardwebhooks as it comes, which parses where we do not."""
     parsed = measurement.ratio(contenders.OURS_AND_PAYLOAD, contenders.STANDARD_WEBHOOKS)
-    yield f"Like with like, both parsing: at 1.2 kB ours with .payload takes {parsed} of standardwebhooks as it comes."
+    yield f"Both parsing, at 1.2 kB: ours with .payload to standardwebhooks as it comes: {parsed}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -267,7 +274,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print(table(f"One genuine delivery verified ({rounds} rounds)", measurements, OURS))
     _print(["", *footnotes(CONTENDERS), ""])
     _print(behind(measurements))
-    _print(["", "The promises: the measured ratio (quartiles of the rounds) against the limit."])
+    _print(
+        [
+            "",
+            "The promises: median ratio of the rounds (quartiles; ratio of the best times). Both must keep to the limit.",
+        ]
+    )
     _print(str(promise) for promise in promises)
     _print(["", *fairness(measurements["1.2 kB"])])
     return int(check and any(promise.holds is False for promise in promises))

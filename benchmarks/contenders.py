@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- run as a script, its directory is the path.
 """What is measured: every way to verify a delivery that a Python receiver may have at hand.
 
 Each contender gets a genuine delivery in its own sender's form: the same body and the same ordinary headers, and its

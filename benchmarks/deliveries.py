@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- run as a script, its directory is the path.
 """The deliveries that are measured: made up, realistic, and the same on every run."""
 
 from __future__ import annotations

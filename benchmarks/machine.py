@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- run as a script, its directory is the path.
 """What the numbers depend on: the machine, and how much memory this process holds."""
 
 from __future__ import annotations

@@ -308,13 +308,13 @@ class TestBodyTypes:
         assert event.body is event.body
 
     def test_a_released_memoryview(self, webhook: Webhook) -> None:
-        """A view whose buffer is gone is the caller's mistake, told as a TypeError or ValueError and never a crash."""
+        """A view whose buffer is gone is the caller's mistake, and a TypeError wherever a body is taken."""
         headers = webhook.signed_headers(BODY, NOW)
         view = memoryview(BODY)
         view.release()
         with pytest.raises(TypeError, match="released"):
             webhook.verify(view, headers, now=NOW)
-        with pytest.raises((TypeError, ValueError), match="released"):
+        with pytest.raises(TypeError, match="released"):
             webhook.sign(view, NOW)
 
     @pytest.mark.parametrize(
