@@ -4,8 +4,10 @@
     .venv/bin/python benchmarks/bench.py --check     exit status 1 if a promise does not hold
 
 Everything is measured side by side in one run: in each round every contender makes one batch of calls in turn, the
-order rotating from round to round, so that what disturbs the machine disturbs them all alike. Times are the best round
-of each contender. Ratios are medians over the rounds of the ratio within the round.
+order rotating from round to round, so that what disturbs the machine disturbs them all alike. The table has the best
+round of each contender, and multiples of ours by those. A promise is judged twice, by the best times and by the median
+over the rounds of the ratio within the round, and holds if both do: a busy machine slows the contenders written in
+Python more than ours, so the median alone would flatter us.
 """
 
 from __future__ import annotations
@@ -156,7 +158,7 @@ def table(title: str, measurements: Mapping[str, Measurement], base: Contender) 
     for row in rows:
         cells = []
         for measurement in measurements.values():
-            multiple = "" if row is base else f"{measurement.ratio(row, base).median:.2f}x"
+            multiple = "" if row is base else f"{measurement.ratio(row, base).best:.2f}x"
             cells.append(f"{_microseconds(measurement.best(row)):>9}{multiple:>7}")
         yield f"{row.name:<{name_width}}{''.join(cells)}".rstrip()
 
@@ -169,10 +171,10 @@ def _microseconds(seconds: float) -> str:
 def footnotes(rows: Iterable[Contender]) -> Iterable[str]:
     """Yield how to read the table, and what each row does more or less than ours."""
     yield from textwrap.wrap(
-        "Times: microseconds for one call, the best round of each. Multiples: of our time, medians over the rounds of "
-        "the ratio within the round. The loop around the calls is counted in all. The bodies are plain ASCII, which "
-        "suits best those that decode the body. Ours takes base64 and hex, names in any case, looks for repeated "
-        "headers and keeps the body undecoded until .payload is asked for. Of the others:",
+        "Times: microseconds for one call, the best round of each. Multiples: those times over ours. The loop around "
+        "the calls is counted in all. The bodies are plain ASCII, which suits best those that decode the body. Ours "
+        "takes base64 and hex, names in any case, looks for repeated headers and keeps the body undecoded until "
+        ".payload is asked for. Of the others:",
         WIDTH,
     )
     for row in rows:
@@ -204,8 +206,12 @@ def speed_promises(measurements: Mapping[str, Measurement]) -> Iterable[Promise]
     at_most = [
         ("1.2 kB", contenders.SAMPLE, 1 / 3, "at most 1/3 of the time of Listrak's Python sample"),
         ("1.2 kB", contenders.SVIX, 1 / 6, "at most 1/6 of the time of svix"),
-        ("1.2 kB", contenders.STANDARD_WEBHOOKS, 1 / 9, "at most 1/9 of the time of standardwebhooks, as it comes"),
-        ("1.2 kB", contenders.STANDARD_WEBHOOKS_UNPARSED, 1 / 9, "the same where neither parses: json_parse=False"),
+        (
+            "1.2 kB",
+            contenders.STANDARD_WEBHOOKS,
+            1 / 9,
+            "at most 1/9 of the time of standardwebhooks, as it comes (it parses)",
+        ),
         ("145 kB", contenders.DIGEST_ALONE, 1.0, "no longer than hmac.digest over the same bytes"),
     ]
     for size, contender, limit, text in at_most:
@@ -239,8 +245,15 @@ def copy_promises() -> Iterable[Promise]:
 
 def fairness(measurement: Measurement) -> Iterable[str]:
     """Yield what tempers the promise about standardwebhooks as it comes, which parses where we do not."""
+    unparsed = measurement.ratio(OURS, contenders.STANDARD_WEBHOOKS_UNPARSED)
     parsed = measurement.ratio(contenders.OURS_AND_PAYLOAD, contenders.STANDARD_WEBHOOKS)
-    yield f"Both parsing, at 1.2 kB: ours with .payload to standardwebhooks as it comes: {parsed}"
+    yield "Like with like, at 1.2 kB, which is not promised:"
+    for text, ratio in (
+        ("neither parses, ours to standardwebhooks with json_parse=False", unparsed),
+        ("both parse, ours with .payload to standardwebhooks as it comes", parsed),
+    ):
+        yield f"  {text}: {ratio};"
+        yield f"    {'within' if ratio.worst <= 1 / 9 else 'NOT within'} 1/9 ({1 / 9:.3f})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -275,10 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print(["", *footnotes(CONTENDERS), ""])
     _print(behind(measurements))
     _print(
-        [
-            "",
-            "The promises: median ratio of the rounds (quartiles; ratio of the best times). Both must keep to the limit.",
-        ]
+        ["", "The promises: median ratio of the rounds (quartiles; ratio of the best times), each within the limit?"]
     )
     _print(str(promise) for promise in promises)
     _print(["", *fairness(measurements["1.2 kB"])])

@@ -220,3 +220,320 @@ fn decode_hex(text: &[u8]) -> Option<[u8; MAC_LEN]> {
     let mut mac = [0; MAC_LEN];
     hex::decode_to_slice(text, &mut mac).ok().map(|()| mac)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "in a test a panic is the failure"
+    )]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The two spellings of one MAC: that of an empty body at 1700000000 under `listrak-test-secret`.
+    const TEXT_BASE64: &[u8] = b"ZNPNaIR3QhCCVQS1ScxUbgxBs6aqmgLEvAur6HNq+Ys=";
+    const TEXT_HEX: &[u8] = b"64d3cd6884774210825504b549cc546e0c41b3a6aa9a02c4bc0babe8736af98b";
+
+    /// The test cases of RFC 4231, section 4, but for the truncated one: key, data, MAC.
+    fn rfc_4231() -> Vec<(Vec<u8>, Vec<u8>, &'static str)> {
+        vec![
+            (
+                vec![0x0b; 20],
+                b"Hi There".to_vec(),
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                b"Jefe".to_vec(),
+                b"what do ya want for nothing?".to_vec(),
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                vec![0xaa; 20],
+                vec![0xdd; 50],
+                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+            ),
+            (
+                (1..=25).collect(),
+                vec![0xcd; 50],
+                "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+            ),
+            (
+                vec![0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec(),
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+            (
+                vec![0xaa; 131],
+                b"This is a test using a larger than block-size key and a larger than block-size data. The key needs \
+                  to be hashed before being used by the HMAC algorithm."
+                    .to_vec(),
+                "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+            ),
+        ]
+    }
+
+    #[test]
+    fn the_test_cases_of_rfc_4231() {
+        for (key, data, mac) in rfc_4231() {
+            let key = Key::from_bytes(&key).unwrap();
+            assert_eq!(hex::encode(key.mac(&data, b"")), mac);
+            assert_eq!(hex::encode(key.mac(b"", &data)), mac);
+        }
+    }
+
+    #[test]
+    fn the_truncated_test_case_of_rfc_4231() {
+        // Its key is twenty form feeds, which is white space and so no secret here: keyed past that check.
+        let key = Key(Hmac::new_from_slice(&[0x0c; 20]).unwrap());
+        let mac = key.mac(b"Test With Truncation", b"");
+        assert_eq!(hex::encode(&mac[..16]), "a3b6167473100ee06e0c796c2955552b");
+    }
+
+    #[test]
+    fn nothing_stands_between_body_and_timestamp() {
+        for (key, data, mac) in rfc_4231() {
+            let key = Key::from_bytes(&key).unwrap();
+            for place in 0..=data.len() {
+                let (body, timestamp) = data.split_at(place);
+                assert_eq!(hex::encode(key.mac(body, timestamp)), mac);
+                assert!(key.matches(body, timestamp, &key.mac(&data, b"")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_secret_is_its_bytes() {
+        for secret in ["s", "two words", "ключ", "c2VjcmV0", "deadbeef"] {
+            let (text, bytes) = (Key::from_text(secret), Key::from_bytes(secret.as_bytes()));
+            assert_eq!(text.unwrap().mac(b"a", b"b"), bytes.unwrap().mac(b"a", b"b"));
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_text_secret() {
+        let cases = [
+            ("", SecretFault::Empty),
+            (" ", SecretFault::Blank),
+            ("\t\r\n", SecretFault::Blank),
+            ("\u{a0}\u{3000}", SecretFault::Blank),
+            (" secret", SecretFault::SurroundingSpace),
+            ("secret\n", SecretFault::SurroundingSpace),
+            ("secret\u{a0}", SecretFault::SurroundingSpace),
+            ("\u{feff}secret", SecretFault::ByteOrderMark),
+            ("sec\u{feff}ret", SecretFault::ByteOrderMark),
+            ("\u{feff}", SecretFault::ByteOrderMark),
+            ("sec\nret", SecretFault::Control),
+            ("sec\0ret", SecretFault::Control),
+            ("sec\u{7f}ret", SecretFault::Control),
+            ("sec\u{9f}ret", SecretFault::Control),
+        ];
+        for (secret, fault) in cases {
+            assert_eq!(Key::from_text(secret).err(), Some(fault), "{}", secret.escape_debug());
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_secret_in_bytes() {
+        assert_eq!(Key::from_bytes(b"").err(), Some(SecretFault::Empty));
+        for blank in [&b" "[..], b"\n", b" \t\r\n\x0c"] {
+            assert_eq!(Key::from_bytes(blank).err(), Some(SecretFault::Blank));
+        }
+        for secret in [&b"\0"[..], b" padded\n", b"\xff\xfe", &[b'k'; 1000]] {
+            assert!(Key::from_bytes(secret).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_key_shows_nothing_of_the_secret() {
+        let key = Key::from_text("correct horse").unwrap();
+        assert_eq!(format!("{key:?}"), "Key(..)");
+        assert_eq!(format!("{key:#?}"), "Key(..)");
+    }
+
+    #[test]
+    fn any_one_of_the_256_bits_flipped_is_no_match() {
+        let key = Key::from_text("listrak-test-secret").unwrap();
+        let mac = key.mac(b"body", b"1700000000");
+        assert!(key.matches(b"body", b"1700000000", &mac));
+        for bit in 0..256 {
+            let mut flipped = mac;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!key.matches(b"body", b"1700000000", &flipped), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn both_spellings_are_one_claim() {
+        let claims = [TEXT_BASE64, TEXT_HEX].map(|text| decode(text, None).unwrap());
+        assert_eq!(claims[0].mac, claims[1].mac);
+        assert_eq!(claims[0].encoding, Encoding::Base64);
+        assert_eq!(claims[1].encoding, Encoding::Hex);
+        assert_eq!(decode(&TEXT_HEX.to_ascii_uppercase(), None), Ok(claims[1]));
+        let key = Key::from_text("listrak-test-secret").unwrap();
+        assert!(key.matches(b"", b"1700000000", &claims[0].mac));
+    }
+
+    #[test]
+    fn a_pinned_encoding_rules_the_other_out() {
+        let (base64, hex) = (Encoding::Base64, Encoding::Hex);
+        assert!(decode(TEXT_BASE64, Some(base64)).is_ok());
+        assert!(decode(TEXT_HEX, Some(hex)).is_ok());
+        assert_eq!(
+            decode(TEXT_BASE64, Some(hex)),
+            Err(SignatureFault::OtherEncoding { found: base64 })
+        );
+        assert_eq!(
+            decode(TEXT_HEX, Some(base64)),
+            Err(SignatureFault::OtherEncoding { found: hex })
+        );
+        // Junk is junk first.
+        assert_eq!(decode(&[b'!'; BASE64_LEN], Some(hex)), Err(SignatureFault::NotBase64));
+        assert_eq!(decode(&[b'!'; HEX_LEN], Some(base64)), Err(SignatureFault::NotHex));
+    }
+
+    #[test]
+    fn what_is_no_base64_of_32_bytes() {
+        let no_padding = [&TEXT_BASE64[..BASE64_LEN - 1], b"A"].concat();
+        let stray_bits = [&TEXT_BASE64[..BASE64_LEN - 2], b"t="].concat();
+        let url_safe = TEXT_BASE64.iter().map(|&byte| if byte == b'+' { b'-' } else { byte });
+        let cases: Vec<Vec<u8>> = vec![
+            BASE64.encode([7; 31]).into_bytes(),
+            BASE64.encode([7; 33]).into_bytes(),
+            no_padding,
+            stray_bits,
+            url_safe.collect(),
+            [b" ", &TEXT_BASE64[1..]].concat(),
+            [&TEXT_BASE64[..BASE64_LEN - 1], b"\n"].concat(),
+            vec![b'='; BASE64_LEN],
+            vec![0; BASE64_LEN],
+            vec![0xff; BASE64_LEN],
+        ];
+        for text in cases {
+            assert_eq!(text.len(), BASE64_LEN);
+            assert_eq!(
+                decode(&text, None),
+                Err(SignatureFault::NotBase64),
+                "{}",
+                text.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_hex() {
+        for (place, byte) in [
+            (0, b'g'),
+            (1, b' '),
+            (31, b'\n'),
+            (63, b'\0'),
+            (63, 0xff),
+            (0, b'+'),
+            (1, b'x'),
+        ] {
+            let mut text = TEXT_HEX.to_vec();
+            text[place] = byte;
+            assert_eq!(decode(&text, None), Err(SignatureFault::NotHex));
+        }
+    }
+
+    #[test]
+    fn any_other_length_is_told_with_its_comma() {
+        for bytes in (0..200).filter(|length| ![BASE64_LEN, HEX_LEN].contains(length)) {
+            let fault = SignatureFault::Length { bytes, comma: false };
+            assert_eq!(decode(&vec![b'a'; bytes], None), Err(fault));
+        }
+        let joined = [TEXT_BASE64, TEXT_BASE64].join(&b", "[..]);
+        let fault = SignatureFault::Length { bytes: 90, comma: true };
+        assert_eq!(decode(&joined, None), Err(fault));
+    }
+
+    #[test]
+    fn the_names_of_the_encodings() {
+        for encoding in [Encoding::Base64, Encoding::Hex] {
+            assert_eq!(Encoding::from_name(encoding.name()), Some(encoding));
+        }
+        for name in ["", "any", "Base64", "HEX", "hex "] {
+            assert_eq!(Encoding::from_name(name), None);
+        }
+    }
+
+    /// Bytes that are often nearly a signature.
+    fn nearly() -> impl Strategy<Value = Vec<u8>> {
+        let text = |pattern| proptest::string::string_regex(pattern).unwrap();
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..100),
+            proptest::collection::vec(any::<u8>(), BASE64_LEN),
+            proptest::collection::vec(any::<u8>(), HEX_LEN),
+            text("[A-Za-z0-9+/]{42}[A-Za-z0-9+/=]{2}").prop_map(String::into_bytes),
+            text("[A-Za-z0-9+/]{43}=").prop_map(String::into_bytes),
+            text("[0-9a-fA-Fg]{64}").prop_map(String::into_bytes),
+            text("[0-9a-fA-F]{64}").prop_map(String::into_bytes),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes(mac in any::<[u8; MAC_LEN]>()) {
+            for encoding in [Encoding::Base64, Encoding::Hex] {
+                let text = encoding.encode(&mac);
+                for only in [None, Some(encoding)] {
+                    prop_assert_eq!(decode(text.as_bytes(), only), Ok(Claim { mac, encoding }));
+                }
+            }
+        }
+
+        #[test]
+        fn only_what_would_be_encoded_the_same_decodes(text in nearly()) {
+            match decode(&text, None) {
+                Ok(Claim { mac, encoding: Encoding::Base64 }) => {
+                    prop_assert_eq!(BASE64.encode(mac).into_bytes(), text);
+                }
+                Ok(Claim { mac, encoding: Encoding::Hex }) => {
+                    prop_assert_eq!(hex::encode(mac).into_bytes(), text.to_ascii_lowercase());
+                }
+                Err(SignatureFault::NotHex) => {
+                    prop_assert_eq!(text.len(), HEX_LEN);
+                    prop_assert!(!text.iter().all(u8::is_ascii_hexdigit));
+                }
+                Err(SignatureFault::NotBase64) => {
+                    prop_assert_eq!(text.len(), BASE64_LEN);
+                    prop_assert!(BASE64.decode(&text).map_or(true, |bytes| bytes.len() != MAC_LEN));
+                }
+                Err(SignatureFault::Length { bytes, comma }) => {
+                    prop_assert_eq!(bytes, text.len());
+                    prop_assert!(bytes != BASE64_LEN && bytes != HEX_LEN);
+                    prop_assert_eq!(comma, text.contains(&b','));
+                }
+                Err(fault @ SignatureFault::OtherEncoding { .. }) => prop_assert!(false, "{fault:?}"),
+            }
+        }
+
+        #[test]
+        fn only_the_mac_matches(
+            secret in proptest::collection::vec(1_u8.., 1..200),
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+            timestamp in proptest::collection::vec(any::<u8>(), 0..20),
+            other in any::<[u8; MAC_LEN]>(),
+        ) {
+            let Ok(key) = Key::from_bytes(&secret) else {
+                prop_assert!(secret.trim_ascii().is_empty());
+                return Ok(());
+            };
+            let mac = key.mac(&body, &timestamp);
+            prop_assert!(key.matches(&body, &timestamp, &mac));
+            prop_assert_eq!(key.matches(&body, &timestamp, &other), mac == other);
+        }
+
+        #[test]
+        fn any_text_is_a_secret_or_has_a_fault(secret in any::<String>()) {
+            let fault = Key::from_text(&secret).err();
+            let sound = !secret.is_empty()
+                && secret.trim() == secret
+                && !secret.chars().any(|character| character.is_control() || character == '\u{feff}');
+            prop_assert_eq!(fault.is_none(), sound);
+        }
+    }
+}

@@ -83,3 +83,226 @@ impl Verifier {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
+
+    use super::*;
+    use crate::error::Header;
+    use crate::signature::{MAC_LEN, SignatureFault};
+    use proptest::prelude::*;
+
+    const SENT: i64 = 1_700_000_000;
+    const TEXT: &[u8] = b"1700000000";
+    const BODY: &[u8] = b"{\"campaign\":\"vip-mailer\"}";
+
+    fn verifier(secrets: &[&str]) -> Verifier {
+        Verifier {
+            keys: secrets.iter().map(|secret| Key::from_text(secret).unwrap()).collect(),
+            tolerance: 900,
+            encoding: None,
+            max_body: 1024,
+        }
+    }
+
+    fn signature(secret: &str, body: &[u8], timestamp: &[u8]) -> Vec<u8> {
+        let mac = Key::from_text(secret).unwrap().mac(body, timestamp);
+        Encoding::Base64.encode(&mac).into_bytes()
+    }
+
+    #[test]
+    fn a_genuine_delivery() {
+        let verified = verifier(&["new", "old"])
+            .verify(BODY, TEXT, &signature("old", BODY, TEXT), SENT + 60)
+            .unwrap();
+        let mac = Key::from_text("old").unwrap().mac(BODY, TEXT);
+        assert_eq!(
+            verified,
+            Verified {
+                mac,
+                encoding: Encoding::Base64,
+                timestamp: SENT,
+                secret_index: 1,
+                expires_at: SENT + 900,
+            }
+        );
+    }
+
+    #[test]
+    fn the_first_of_equal_secrets_counts() {
+        let verdict = verifier(&["same", "same"]).verify(BODY, TEXT, &signature("same", BODY, TEXT), SENT);
+        assert_eq!(verdict.unwrap().secret_index, 0);
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_accepted() {
+        let verdict = verifier(&[]).verify(BODY, TEXT, &signature("any", BODY, TEXT), SENT);
+        assert!(matches!(verdict, Err(Error::SignatureMismatch { secrets: 0 })));
+    }
+
+    #[test]
+    fn the_edges_of_the_size_limit() {
+        let verifier = verifier(&["secret"]);
+        let (full, over) = (vec![b'x'; 1024], vec![b'x'; 1025]);
+        assert!(
+            verifier
+                .verify(&full, TEXT, &signature("secret", &full, TEXT), SENT)
+                .is_ok()
+        );
+        let verdict = verifier.verify(&over, TEXT, &signature("secret", &over, TEXT), SENT);
+        assert!(matches!(verdict, Err(Error::BodyTooLarge { limit: 1024 })));
+        assert!(verifier.check_size(1024).is_ok());
+        assert!(verifier.check_size(1025).is_err());
+        assert!(verifier.check_size(usize::MAX).is_err());
+    }
+
+    #[test]
+    fn a_digit_that_moves_from_the_timestamp_to_the_body() {
+        let mut verifier = verifier(&["secret"]);
+        verifier.tolerance = i64::MAX;
+        let genuine = signature("secret", b"B", TEXT);
+        assert_eq!(genuine, signature("secret", b"B1", b"700000000"));
+        assert!(verifier.verify(b"B", TEXT, &genuine, SENT).is_ok());
+        for moved in 1..=TEXT.len() {
+            let (digits, rest) = TEXT.split_at(moved);
+            let verdict = verifier.verify(&[b"B", digits].concat(), rest, &genuine, SENT);
+            assert!(matches!(verdict, Err(Error::MalformedTimestamp { .. })), "{moved}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_fault_is_reported_before_a_later_one() {
+        // Each turn mends one more fault; what is left is reported in the order of the contract.
+        let over = vec![b'x'; 1025];
+        let verifier = verifier(&["secret"]);
+        let late = SENT + 901;
+        let forged = signature("another", BODY, TEXT);
+        let genuine = signature("secret", BODY, TEXT);
+        let verdict = |body: &[u8], timestamp: &[u8], signature: &[u8], now| {
+            verifier.verify(body, timestamp, signature, now).map(|_| ())
+        };
+        assert!(matches!(
+            verdict(&over, b"1e9", b"junk", late),
+            Err(Error::BodyTooLarge { .. })
+        ));
+        assert!(matches!(
+            verdict(BODY, b"1e9", b"junk", late),
+            Err(Error::MalformedTimestamp { .. })
+        ));
+        assert!(matches!(
+            verdict(BODY, TEXT, b"junk", late),
+            Err(Error::MalformedSignature(SignatureFault::Length { bytes: 4, .. }))
+        ));
+        assert!(matches!(
+            verdict(BODY, TEXT, &forged, late),
+            Err(Error::SignatureMismatch { secrets: 1 })
+        ));
+        assert!(matches!(
+            verdict(BODY, TEXT, &genuine, late),
+            Err(Error::StaleTimestamp {
+                skew: 901,
+                tolerance: 900
+            })
+        ));
+        assert!(matches!(
+            verdict(BODY, TEXT, &genuine, SENT - 901),
+            Err(Error::FutureTimestamp {
+                skew: 901,
+                tolerance: 900
+            })
+        ));
+        assert!(verdict(BODY, TEXT, &genuine, SENT).is_ok());
+    }
+
+    #[test]
+    fn a_pinned_encoding_is_a_matter_of_the_signature() {
+        let mut verifier = verifier(&["secret"]);
+        verifier.encoding = Some(Encoding::Hex);
+        let verdict = verifier.verify(BODY, TEXT, &signature("secret", BODY, TEXT), SENT);
+        assert!(matches!(
+            verdict,
+            Err(Error::MalformedSignature(SignatureFault::OtherEncoding {
+                found: Encoding::Base64
+            }))
+        ));
+    }
+
+    #[test]
+    fn a_message_shows_little_of_a_strangers_text() {
+        let long = [b'\x1b'; 5000];
+        let text = Error::malformed_timestamp(&long).to_string();
+        assert!(text.len() < 300);
+        assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text}");
+        assert!(
+            Error::MissingHeader(Header::Timestamp)
+                .to_string()
+                .contains("LTK-Timestamp")
+        );
+    }
+
+    /// A value that is the genuine one, or nearly, or anything.
+    fn around(genuine: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+        let nearly = (Just(genuine.clone()), any::<prop::sample::Index>(), any::<u8>()).prop_map(
+            |(mut text, place, replacement)| {
+                let place = place.index(text.len());
+                if let Some(byte) = text.get_mut(place) {
+                    *byte = replacement;
+                }
+                text
+            },
+        );
+        prop_oneof![Just(genuine), nearly, proptest::collection::vec(any::<u8>(), 0..80)]
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_was_signed_is_accepted(
+            body in around(BODY.to_vec()),
+            timestamp in around(TEXT.to_vec()),
+            claim in around(signature("secret", BODY, TEXT)),
+            now in prop_oneof![Just(SENT), SENT - 1000..SENT + 1000, any::<i64>()],
+        ) {
+            if let Ok(verified) = verifier(&["first", "secret"]).verify(&body, &timestamp, &claim, now) {
+                let mac = Key::from_text("secret").unwrap().mac(&body, &timestamp);
+                prop_assert_eq!(verified.mac, mac);
+                prop_assert_eq!(verified.secret_index, 1);
+                prop_assert_eq!(verified.timestamp.to_string().into_bytes(), timestamp);
+                prop_assert!(now.abs_diff(verified.timestamp) <= 900);
+            }
+        }
+
+        #[test]
+        fn what_was_signed_is_accepted_inside_the_window_and_nowhere_else(
+            body in proptest::collection::vec(any::<u8>(), 0..1024),
+            sent in timestamp::FIRST..=timestamp::LAST,
+            distance in prop_oneof![-1000..1000_i64, Just(900), Just(-900), Just(901), Just(-901)],
+            hex in any::<bool>(),
+        ) {
+            let text = sent.to_string().into_bytes();
+            let mac = Key::from_text("secret").unwrap().mac(&body, &text);
+            let encoding = if hex { Encoding::Hex } else { Encoding::Base64 };
+            let claim = encoding.encode(&mac).into_bytes();
+            match verifier(&["secret"]).verify(&body, &text, &claim, sent + distance) {
+                Ok(verified) => {
+                    prop_assert!(distance.abs() <= 900);
+                    prop_assert_eq!(verified.encoding, encoding);
+                    prop_assert_eq!(verified.expires_at, sent + 900);
+                }
+                Err(Error::StaleTimestamp { skew, .. }) => prop_assert!(distance > 900 && skew == distance),
+                Err(Error::FutureTimestamp { skew, .. }) => prop_assert!(distance < -900 && skew == -distance),
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+
+        #[test]
+        fn a_guessed_mac_is_a_mismatch(guess in any::<[u8; MAC_LEN]>(), now in any::<i64>()) {
+            let mac = Key::from_text("secret").unwrap().mac(BODY, TEXT);
+            prop_assume!(guess != mac);
+            for encoding in [Encoding::Base64, Encoding::Hex] {
+                let verdict = verifier(&["secret"]).verify(BODY, TEXT, encoding.encode(&guess).as_bytes(), now);
+                prop_assert!(matches!(verdict, Err(Error::SignatureMismatch { secrets: 1 })));
+            }
+        }
+    }
+}

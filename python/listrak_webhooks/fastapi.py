@@ -20,7 +20,6 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypedDict, TypeVar, get_args, get_origin, overload
-from weakref import WeakSet
 
 from . import _adapter
 from ._adapter import (
@@ -126,7 +125,7 @@ class ListrakWebhook:
         self._source = WebhookSource(webhook)
         self._resolver = resolver
         self._on_rejected = on_rejected
-        self._warned: WeakSet[Any] = WeakSet()
+        self._warned: set[str] = set()
         if resolver is None:
             self._source.get()
 
@@ -174,11 +173,13 @@ class ListrakWebhook:
 
     def _warn_if_parsed_before(self, request: Request) -> None:
         route = request.scope.get("route")
-        if getattr(route, "body_field", None) is not None and route not in self._warned:
-            self._warned.add(route)
+        path = str(getattr(route, "path", ""))
+        if getattr(route, "body_field", None) is not None and path not in self._warned:
+            self._warned.add(path)
             logger.warning(
-                "this route has a parameter of its own for the body, which FastAPI parses before the signature is "
-                "checked; take the body from the event instead"
+                "the route %s has a parameter of its own for the body, which FastAPI parses before the signature is "
+                "checked; take the body from the event instead",
+                path,
             )
 
 
