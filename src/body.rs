@@ -22,7 +22,7 @@ pub(crate) fn size(body: &Bound<'_, PyAny>) -> Result<usize, Error> {
     } else if body.is_instance_of::<PyMemoryView>() {
         body.getattr("nbytes")
             .and_then(|size| size.extract())
-            .map_err(|_| Error::WrongType("body is a memoryview that was released".to_owned()))
+            .map_err(|_| released())
     } else {
         Err(wrong_type(body))
     }
@@ -45,7 +45,7 @@ pub(crate) fn to_bytes<'py>(body: &Bound<'py, PyAny>) -> Result<Bound<'py, PyByt
         Ok(PyBytes::new(py, &array.to_vec()))
     } else if let Ok(view) = body.cast::<PyMemoryView>() {
         // `tobytes` also takes views with steps or of wider items; the buffer protocol is not in the 3.10 ABI.
-        let bytes = view.call_method0("tobytes")?;
+        let bytes = view.call_method0("tobytes").map_err(|_| released())?;
         Ok(bytes.cast_into::<PyBytes>().map_err(PyErr::from)?)
     } else {
         Err(wrong_type(body))
@@ -58,6 +58,10 @@ fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Result<Cow<'a, str>, Error> {
             "body is a str that has no UTF-8 form (a lone surrogate); pass the raw request body, as bytes".to_owned(),
         )
     })
+}
+
+fn released() -> Error {
+    Error::WrongType("body is a memoryview that was released; pass the raw request body while it is there".to_owned())
 }
 
 fn wrong_type(body: &Bound<'_, PyAny>) -> Error {

@@ -61,6 +61,11 @@ argument! {
     MaxBody(usize) by max_body, typed "builtins" "int"
 }
 argument! {
+    /// The size of a body as it was announced, in bytes.
+    #[derive(Clone, Copy)]
+    Size(usize) by size, typed "builtins" "int"
+}
+argument! {
     /// Our own clock as the caller gives it: Unix seconds, rounded down.
     #[derive(Clone, Copy)]
     Now(i64) by now, typed "builtins" "float"
@@ -265,6 +270,20 @@ fn max_body(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
     size.filter(|size| *size > 0)
         .and_then(|size| usize::try_from(size).ok())
         .ok_or_else(|| Error::Configuration("max_body must be a positive int, in bytes".to_owned()))
+}
+
+/// Fails with [`Error::WrongType`] and [`Error::WrongValue`]. What is beyond this machine is as large as can be.
+fn size(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    if !object.is_instance_of::<PyInt>() {
+        return Err(Error::WrongType(format!(
+            "size must be an int, not {}",
+            type_name(object)
+        )));
+    }
+    if object.lt(0)? {
+        return Err(Error::WrongValue("size must not be negative".to_owned()));
+    }
+    Ok(object.extract().unwrap_or(usize::MAX))
 }
 
 /// An `int`, an aware `datetime`, or `None` for now. Fails with [`Error::WrongType`] and [`Error::WrongValue`].

@@ -112,10 +112,9 @@ impl Event {
         Ok(Payload(payload.bind(py).clone()))
     }
 
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other
-            .cast::<Self>()
-            .is_ok_and(|other| other.get().verified.mac == self.verified.mac)
+    // Of another type, pyo3 answers `NotImplemented`, so that the other may have its say.
+    fn __eq__(&self, other: &Self) -> bool {
+        other.verified.mac == self.verified.mac
     }
 
     fn __hash__(&self) -> u64 {

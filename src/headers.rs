@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
@@ -126,7 +127,13 @@ impl<'py> Found<'py> {
     }
 
     fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<(), Error> {
-        let iterator = pairs.try_iter().map_err(|_| wrong_container(headers))?;
+        let iterator = pairs.try_iter().map_err(|error| {
+            if error.is_instance_of::<PyTypeError>(headers.py()) {
+                wrong_container(headers)
+            } else {
+                Error::Raised(error)
+            }
+        })?;
         for pair in iterator {
             let (name, value) = split(&pair?).ok_or_else(|| wrong_container(headers))?;
             self.offer(&name, value, kind);

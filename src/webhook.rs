@@ -4,7 +4,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::body;
-use crate::config::{self, AcceptedEncoding, Headers, Keys, MaxBody, Now, SigningEncoding, SigningTime, Tolerance};
+use crate::config::{
+    self, AcceptedEncoding, Headers, Keys, MaxBody, Now, SigningEncoding, SigningTime, Size, Tolerance,
+};
 use crate::error::{Error, Header};
 use crate::event::Event;
 use crate::headers::{self, Value};
@@ -133,13 +135,16 @@ impl Webhook {
 
     /// Refuse a body of `size` bytes that is over `max_body`, before it is read.
     ///
+    /// Args:
+    ///     size: any int, such as what a stranger wrote as the `Content-Length`.
+    ///
     /// Raises:
     ///     BodyTooLargeError: it is.
     ///
     /// Example:
     ///     >>> Webhook("the HMAC secret").check_size(int("49"))
-    fn check_size(&self, size: usize) -> Result<(), Error> {
-        self.verifier.check_size(size)
+    fn check_size(&self, size: Size) -> Result<(), Error> {
+        self.verifier.check_size(size.0)
     }
 
     /// Return the `Event` in a delivery that is genuine and timely; raise for every other.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from helpers import SECRET
 from hypothesis import settings
-
 from listrak_webhooks import Webhook
 
 # Shared machines pause at any time: no test here is about how long one example takes.

@@ -7,7 +7,14 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from listrak_webhooks import WebhookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from listrak_webhooks import Event
 
 NOW = 1_700_000_000
 SENT = str(NOW)
@@ -41,6 +48,14 @@ def headers_for(body: bytes = BODY, timestamp: str = SENT, secret: str = SECRET)
     """Return the two headers of a genuine delivery, made without the code under test."""
     mac = sign_like_listrak(secret.encode("utf-8"), body, timestamp)
     return {TIMESTAMP: timestamp, SIGNATURE: base64_of(mac)}
+
+
+def verdict_of(verify: Callable[[], Event]) -> Event | WebhookError:
+    """Return what `verify` returns or, where it refuses, the refusal; anything else it raises passes through."""
+    try:
+        return verify()
+    except WebhookError as refusal:
+        return refusal
 
 
 def _read_vectors() -> list[Vector]:

@@ -6,10 +6,9 @@ import copy
 import pickle
 from typing import Any
 
+import listrak_webhooks
 import pytest
 from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, headers_for
-
-import listrak_webhooks
 from listrak_webhooks import (
     BodyTooLargeError,
     BodyUnavailableError,

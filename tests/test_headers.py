@@ -13,10 +13,6 @@ import httpx
 import pytest
 from django.http.request import HttpHeaders
 from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, headers_for
-from starlette.datastructures import Headers as StarletteHeaders
-from werkzeug.datastructures import EnvironHeaders
-from werkzeug.datastructures import Headers as WerkzeugHeaders
-
 from listrak_webhooks import (
     MalformedSignatureError,
     MalformedTimestampError,
@@ -25,6 +21,9 @@ from listrak_webhooks import (
     Webhook,
     verify,
 )
+from starlette.datastructures import Headers as StarletteHeaders
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.datastructures import Headers as WerkzeugHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,7 +91,7 @@ SINGLE_VALUED: dict[str, Callable[[Pairs], Any]] = {
     "bytes-dict": lambda pairs: dict(_asgi(pairs)),
     "one-element-tuples": lambda pairs: {name: (value,) for name, value in pairs},
     "ordered-dict": OrderedDict,
-    "user-dict": lambda pairs: UserDict(pairs),
+    "user-dict": UserDict,
     "chain-map": lambda pairs: ChainMap({}, dict(pairs)),
     "mapping-proxy": lambda pairs: MappingProxyType(dict(pairs)),
     "dict-items": lambda pairs: dict(pairs).items(),
@@ -119,9 +118,7 @@ def test_every_container_of_a_forged_delivery(webhook: Webhook, build: Callable[
 
 @pytest.mark.parametrize("missing", [TIMESTAMP, SIGNATURE])
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS.keys())
-def test_every_container_without_one_of_the_two(
-    webhook: Webhook, build: Callable[[Pairs], Any], missing: str
-) -> None:
+def test_every_container_without_one_of_the_two(webhook: Webhook, build: Callable[[Pairs], Any], missing: str) -> None:
     """The refusal names the header that is missing."""
     with pytest.raises(MissingHeaderError, match=f"{missing} header is missing"):
         webhook.verify(BODY, build([pair for pair in GENUINE if pair[0] != missing]), now=NOW)
@@ -150,9 +147,7 @@ def test_every_container_with_one_of_the_two_twice(
 @pytest.mark.parametrize(
     ("repeated", "error"), [(TIMESTAMP, MalformedTimestampError), (SIGNATURE, MalformedSignatureError)]
 )
-def test_two_keys_that_differ_in_case_only(
-    webhook: Webhook, repeated: str, error: type[VerificationError]
-) -> None:
+def test_two_keys_that_differ_in_case_only(webhook: Webhook, repeated: str, error: type[VerificationError]) -> None:
     """A dict can hold one header under two spellings: that is twice."""
     value = dict(GENUINE)[repeated]
     others: list[Any] = [repeated.lower(), repeated.upper(), "HTTP_" + repeated.upper().replace("-", "_")]
@@ -276,9 +271,7 @@ class TestValues:
         ("name", "error"), [(TIMESTAMP, MalformedTimestampError), (SIGNATURE, MalformedSignatureError)]
     )
     @pytest.mark.parametrize("count", [2, 3])
-    def test_a_list_of_several(
-        self, webhook: Webhook, name: str, error: type[VerificationError], count: int
-    ) -> None:
+    def test_a_list_of_several(self, webhook: Webhook, name: str, error: type[VerificationError], count: int) -> None:
         """A list of more than one is a repeated header, even of equal values."""
         headers: dict[str, Any] = dict(GENUINE)
         headers[name] = [headers[name]] * count

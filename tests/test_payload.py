@@ -13,7 +13,6 @@ import pytest
 from helpers import NOW, SENT, sign_like_listrak
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
 from listrak_webhooks import Event, PayloadError, SignatureMismatchError, Webhook
 
 LEVELS = 201  # counting the outermost object, and a number or a string as one
@@ -364,7 +363,7 @@ class TestWhatARefusalShows:
         f'{{"email":"{CANARY}"'.encode(),
         f'{{"email":"{CANARY}"}} trailing'.encode(),
         f'{{"email":{CANARY}}}'.encode(),
-        f'{{{CANARY}:1}}'.encode(),
+        f"{{{CANARY}:1}}".encode(),
         f'{{"email":"{CANARY}","a":NaN}}'.encode(),
         f'{{"email":"{CANARY}\n"}}'.encode(),
         f'{{"email":"{CANARY}\\x"}}'.encode(),
@@ -546,13 +545,17 @@ class TestDepth:
 class TestNothingIsParsedBeforeVerification:
     """The body of a forgery is bytes and nothing more."""
 
-    @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"[" * 1_000_000, b'{"a":NaN}', b'{"a":1}'], ids=lambda b: ascii(b[:8]))
+    @pytest.mark.parametrize(
+        "body", [b"", b"\xff", b"{", b"[" * 1_000_000, b'{"a":NaN}', b'{"a":1}'], ids=lambda b: ascii(b[:8])
+    )
     def test_a_forged_body_is_a_mismatch_whatever_it_holds(self, body: bytes) -> None:
         """What a forged body is like makes no difference to the refusal."""
         with pytest.raises(SignatureMismatchError):
             WEBHOOK.verify_values(body, SENT, "0" * 64, now=NOW)
 
-    @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"[" * 1_000_000, b"[]", b'{"a":NaN}'], ids=lambda b: ascii(b[:8]))
+    @pytest.mark.parametrize(
+        "body", [b"", b"\xff", b"{", b"[" * 1_000_000, b"[]", b'{"a":NaN}'], ids=lambda b: ascii(b[:8])
+    )
     def test_a_genuine_body_is_an_event_whatever_it_holds(self, body: bytes) -> None:
         """A delivery that is proven genuine is never lost to an odd body."""
         assert _event(body).body is body
@@ -600,7 +603,25 @@ NUMBERS = st.one_of(
 TOKENS = st.lists(
     st.sampled_from(
         [
-            *["{", "}", "[", "]", ",", ":", '"a"', '"b"', '"\\ud800"', '"\\u0061"', '"', "\\", " ", "\n", "0", "-0", "1"],
+            *[
+                "{",
+                "}",
+                "[",
+                "]",
+                ",",
+                ":",
+                '"a"',
+                '"b"',
+                '"\\ud800"',
+                '"\\u0061"',
+                '"',
+                "\\",
+                " ",
+                "\n",
+                "0",
+                "-0",
+                "1",
+            ],
             *["01", "1.5", "1.", ".5", "1e5", "1e", "-", "+1", "true", "null", "NaN", "Infinity", "-Infinity", "tru"],
             *["//", "/*", "'", "\ufeff", "\u00a0", "\x0c", "\x00", "\u00e9", "{}", "[]", '{"a":1}', '"x":', "1e400"],
         ]
@@ -626,15 +647,12 @@ MUTATED = st.builds(
 
 def _check_against_the_reference(body: bytes) -> None:
     expected = _reference(body)
-    try:
-        payload = _payload(body)
-    except PayloadError as error:
-        assert expected is None, "what json reads was refused"
+    if expected is None:
+        error = _refusal(body)
         assert len(str(error)) < 300
         assert error.__context__ is None
     else:
-        assert expected is not None, "what json refuses was read"
-        assert _same(payload, expected)
+        assert _same(_payload(body), expected)
 
 
 class TestAgreementWithJson:

@@ -12,7 +12,6 @@ import pytest
 from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, VECTORS, Vector, base64_of, sign_like_listrak
 from hypothesis import given
 from hypothesis import strategies as st
-
 from listrak_webhooks import ConfigurationError, SignatureMismatchError, Webhook, sign, verify
 
 FIRST_TEN_DIGITS = 1_000_000_000
@@ -318,7 +317,9 @@ class TestBodyTypes:
             webhook.sign(view, NOW)
 
     @pytest.mark.parametrize(
-        "body", [None, 1, {"a": 1}, ["a"], object(), array.array("B", b"a")], ids=["none", "int", "dict", "list", "object", "array"]
+        "body",
+        [None, 1, {"a": 1}, ["a"], object(), array.array("B", b"a")],
+        ids=["none", "int", "dict", "list", "object", "array"],
     )
     def test_what_is_no_raw_body(self, webhook: Webhook, body: Any) -> None:
         """Anything else is a TypeError that says to pass the raw body."""

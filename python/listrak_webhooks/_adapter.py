@@ -7,6 +7,7 @@ Everything between stands here, once.
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ SETTING = "LISTRAK_WEBHOOK_SECRET"
 
 BODY_WAIT_SECONDS = 20.0
 """How long an adapter waits for the next piece of a body before it gives up."""
+
+_LONGEST_LENGTH = 18
 
 Refusal = WebhookError | ConfigurationError
 
@@ -108,7 +111,10 @@ def check_resolved(webhook: object) -> Webhook:
 
 def parse_content_length(text: str | None) -> int | None:
     """Return the number in a `Content-Length` header, or `None` where there is none to go by."""
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    if not text or not (text.isascii() and text.isdigit()):
+        return None
+    # Beyond any limit there is; and `int` refuses a text of thousands of digits.
+    return int(text) if len(text) <= _LONGEST_LENGTH else sys.maxsize
 
 
 def verify(webhook: Webhook, body: bytes, headers: Headers, *, declared: int | None, chunked: bool) -> Event:

@@ -111,6 +111,9 @@ class Webhook:
         """
         Refuse a body of `size` bytes that is over `max_body`, before it is read.
 
+        Args:
+            size: any int, such as what a stranger wrote as the `Content-Length`.
+
         Raises:
             BodyTooLargeError: it is.
 

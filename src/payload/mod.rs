@@ -43,13 +43,20 @@ pub(crate) fn parse<'py>(body: &Bound<'py, PyBytes>) -> Result<Bound<'py, PyDict
 
 /// The same by Python's `json`, for what jiter does not read.
 fn parse_slowly<'py>(body: &Bound<'py, PyBytes>) -> Result<Bound<'py, PyAny>, Error> {
-    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static PARSE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if !is_shallow(body.as_bytes()) {
         return Err(too_deep());
     }
     let py = body.py();
-    let loads = LOADS.import(py, "listrak_webhooks._json", "loads")?;
-    Ok(loads.call1((body,))?)
+    let parse = PARSE.import(py, "listrak_webhooks._json", "parse")?;
+    let (value, problem): (Bound<'py, PyAny>, Option<String>) = parse.call1((body,))?.extract()?;
+    match problem {
+        None => Ok(value),
+        // Raised here and not there: the frames of a traceback keep their variables, the body among them.
+        Some(problem) => Err(Error::Payload(format!(
+            "the body is not valid JSON: {problem}; use event.body to read it as it is"
+        ))),
+    }
 }
 
 fn too_deep() -> Error {
