@@ -1,15 +1,18 @@
 # Each target does its own set-up in .venv; a Python from 3.10 on, Rust and make are all it takes.
 # Another interpreter: make test PYTHON=python3.13 VENV=.venv313
 
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi')
+CORE_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
 define generate_stub
-$(BIN)/maturin generate-stubs --quiet --features stub --out target/stub
+$(BIN)/maturin generate-stubs --quiet --interpreter $(BIN)/python --features stub --out target/stub
 { echo '# Generated from the Rust source by `make stub`; edit that.'; cat target/stub/listrak_webhooks/_core.pyi; } \
 	| $(BIN)/ruff check --quiet --fix --select I,UP --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
@@ -78,6 +81,6 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	touch $@
 
 # An editable install of the release build: what is tested and measured is what is shipped.
-$(VENV)/.built: $(VENV)/.dev $(PACKAGE_SOURCES)
+$(VENV)/.built: $(VENV)/.dev $(CORE_SOURCES)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
 	touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import struct
 import sys
@@ -698,3 +699,22 @@ class TestAgreementWithJson:
         """Anything at all is read by both or by neither."""
         _check_against_the_reference(body)
         _check_against_the_reference(b'{"a":"' + body + b'"}')
+
+
+def test_a_stack_that_is_nearly_full_is_no_reason_to_refuse() -> None:
+    """Python's parser counts the caller's frames too; a body within the limit is read all the same."""
+    body = b'{"s":"\\ud800","a":' + b"[" * 150 + b"]" * 150 + b"}"
+    expected = json.loads(body)
+
+    def read_below(frames: int) -> Any:
+        return read_below(frames - 1) if frames else _payload(body)
+
+    used = len(inspect.stack())
+    for room in (60, 120, 180):
+        # By identity of text: comparing lists this deep would itself need the stack.
+        assert repr(read_below(sys.getrecursionlimit() - used - room)) == repr(expected)
+
+
+def test_a_place_is_not_announced_twice() -> None:
+    """Some of Python's messages end in "at", and so read on into ours."""
+    assert "at at" not in str(_refusal(b'{"a":"x\n"}'))
