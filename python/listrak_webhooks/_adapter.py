@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING
 
 from ._core import Webhook
@@ -78,7 +79,8 @@ class WebhookSource:
         setting = self._read_setting()
         if setting is not None:
             if self._from_setting is None or self._from_setting[0] != setting:
-                self._from_setting = (setting, Webhook(setting))
+                # A copy, because the user's list could be changed in place.
+                self._from_setting = (copy(setting), Webhook(setting))
             return self._from_setting[1]
         if self._from_environment is None:
             self._from_environment = Webhook.from_env(SETTING)
@@ -117,15 +119,32 @@ def parse_content_length(text: str | None) -> int | None:
     return int(text) if len(text) <= _LONGEST_LENGTH else sys.maxsize
 
 
-def verify(webhook: Webhook, body: bytes, headers: Headers, *, declared: int | None, chunked: bool) -> Event:
+def lost_part(body: bytes, *, declared: int | None, chunked: bool, touched: bool = False) -> str | None:
+    """Return what speaks for `body` being incomplete, if anything does.
+
+    Args:
+        body: the raw body, as far as the framework delivered it.
+        declared: the request's `Content-Length`, where it has one.
+        chunked: whether it has a `Transfer-Encoding` instead.
+        touched: whether other code is known to have had its hands on the stream before.
+    """
+    if declared is not None:
+        return f"only {len(body)} of {declared} bytes of the body were left" if len(body) < declared else None
+    if chunked and not body:
+        return "the body was sent in chunks and nothing of it was left"
+    if chunked and touched:
+        return "the body was sent in chunks and its stream was used before"
+    return None
+
+
+def verify(webhook: Webhook, body: bytes, headers: Headers, lost: str | None) -> Event:
     """Return the event in a delivery, telling a body that was lost on the way from a bad signature.
 
     Args:
         webhook: what to verify with.
         body: the raw body, as far as the framework delivered it.
         headers: the request's headers.
-        declared: the request's `Content-Length`, where it has one.
-        chunked: whether it has a `Transfer-Encoding` instead.
+        lost: what `lost_part` returned.
 
     Raises:
         BodyUnavailableError: the signature does not match and part of the body is missing.
@@ -135,11 +154,9 @@ def verify(webhook: Webhook, body: bytes, headers: Headers, *, declared: int | N
         return webhook.verify(body, headers)
     except SignatureMismatchError:
         # Only now: whatever became of the body, a delivery whose signature matches is genuine.
-        if declared is not None and len(body) < declared:
-            raise body_consumed(f"only {len(body)} of {declared} bytes of the body were left") from None
-        if chunked and not body:
-            raise body_consumed("the body was sent in chunks and nothing of it was left") from None
-        raise
+        if lost is None:
+            raise
+        raise body_consumed(lost) from None
 
 
 def body_consumed(fact: str) -> BodyUnavailableError:

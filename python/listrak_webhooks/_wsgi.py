@@ -65,20 +65,30 @@ def bounded_wait(environ: dict[str, Any]) -> Generator[io.BufferedReader | None,
 
     Most servers guard their own input. The development servers (Werkzeug's, `wsgiref`) hand out the connection itself:
     once other code has read the body, reading it again waits for bytes that never come. For these the kernel ends the
-    wait, and the read comes back short. Yields that connection, or `None` where there is nothing to guard.
+    wait, and the read comes back short. Yields the connection's bare stream, or `None` where the server has its own.
     """
     stream: object = environ.get("wsgi.input")
-    raw: object = getattr(stream, "raw", None)
-    if not isinstance(stream, io.BufferedReader) or not isinstance(raw, socket.SocketIO) or sys.platform == "win32":
-        yield None
+    bare: io.BufferedReader | None = stream if isinstance(stream, io.BufferedReader) else None
+    number = _descriptor(environ, bare)
+    if number is None:
+        yield bare
         return
     # A duplicate of the descriptor: options belong to the connection, and closing this one leaves the server's open.
-    with socket.socket(fileno=os.dup(raw.fileno())) as connection:
+    with socket.socket(fileno=os.dup(number)) as connection:
         before = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.calcsize("ll"))
         seconds, fraction = divmod(_adapter.BODY_WAIT_SECONDS, 1)
         after = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, after)
         try:
-            yield stream
+            yield bare
         finally:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, before)
+
+
+def _descriptor(environ: dict[str, Any], stream: object) -> int | None:
+    """Return the descriptor of the connection that a development server hands out, if it does."""
+    if sys.platform == "win32":
+        # The option has another form there, and descriptors of sockets cannot be duplicated like this.
+        return None
+    connection: object = environ.get("werkzeug.socket") or getattr(stream, "raw", None)
+    return connection.fileno() if isinstance(connection, socket.socket | socket.SocketIO) else None

@@ -24,6 +24,7 @@ from ._adapter import (
     check_arguments,
     check_resolved,
     log_refusal,
+    lost_part,
     missing_framework,
     parse_content_length,
     verdict_stands,
@@ -201,7 +202,8 @@ def _refuse(error: Refusal) -> HttpResponseBase:
 def _receive(request: HttpRequest, webhook: Webhook) -> Event:
     declared = parse_content_length(request.META.get("CONTENT_LENGTH"))
     body = _read_body(request, webhook, declared)
-    return verify(webhook, body, request.META, declared=declared, chunked=is_chunked(request.META))
+    lost = lost_part(body, declared=declared, chunked=is_chunked(request.META))
+    return verify(webhook, body, request.META, lost)
 
 
 def _read_body(request: HttpRequest, webhook: Webhook, declared: int | None) -> bytes:

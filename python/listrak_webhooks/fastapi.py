@@ -31,6 +31,7 @@ from ._adapter import (
     check_resolved,
     log_refusal,
     logger,
+    lost_part,
     missing_framework,
     parse_content_length,
     verdict_stands,
@@ -160,9 +161,9 @@ class ListrakWebhook:
         resolver = self._resolver
         webhook = self._source.get() if resolver is None else check_resolved(await _run(resolver, request))
         declared = parse_content_length(request.headers.get("content-length"))
-        chunked = "transfer-encoding" in request.headers
         body = await _read_body(request, webhook, declared)
-        return verify(webhook, body, request.headers.raw, declared=declared, chunked=chunked)
+        lost = lost_part(body, declared=declared, chunked="transfer-encoding" in request.headers)
+        return verify(webhook, body, request.headers.raw, lost)
 
     async def _refuse(self, error: Refusal, request: Request) -> HTTPException:
         log_refusal(error)

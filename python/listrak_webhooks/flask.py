@@ -27,6 +27,7 @@ from ._adapter import (
     check_arguments,
     check_resolved,
     log_refusal,
+    lost_part,
     missing_framework,
     verdict_stands,
     verify,
@@ -138,23 +139,33 @@ def _request() -> Request:
 
 def _receive(webhook: Webhook) -> Event:
     declared = request.content_length
-    chunked = is_chunked(request.environ)
+    # Werkzeug keeps the stream that was asked for, and the data that was read from it by `get_data`.
+    touched = "stream" in vars(_request()) and getattr(request, "_cached_data", None) is None
     body = _read_body(webhook, declared)
-    return verify(webhook, body, request.environ, declared=declared, chunked=chunked)
+    lost = lost_part(body, declared=declared, chunked=is_chunked(request.environ), touched=touched)
+    return verify(webhook, body, request.environ, lost)
 
 
 def _read_body(webhook: Webhook, declared: int | None) -> bytes:
+    if declared is not None:
+        webhook.check_size(declared)
     try:
-        if declared is not None:
-            webhook.check_size(declared)
-        elif is_terminated(request.environ):
-            # Werkzeug's own limit would cut such a body off without a word, and then the signature would look bad.
-            body = read_limited(request.environ["wsgi.input"], webhook, request.max_content_length, MAX_CONTENT_LENGTH)
-            if body:
-                request.stream = io.BytesIO(body)  # type: ignore[assignment, unused-ignore]  # pyright: ignore[reportAttributeAccessIssue]
         with bounded_wait(request.environ):
+            if declared is None and is_terminated(request.environ):
+                _read_ahead(webhook)
             return request.get_data()
     except RequestEntityTooLarge:
         raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
     except (ClientDisconnected, OSError):
         raise body_consumed("the body ended early") from None
+
+
+def _read_ahead(webhook: Webhook) -> None:
+    """Read a body without a length, up to the limit, and put it where Werkzeug looks for it.
+
+    Werkzeug's own limit would cut such a body off without a word, and then its signature would look bad.
+    """
+    body = read_limited(request.environ["wsgi.input"], webhook, request.max_content_length, MAX_CONTENT_LENGTH)
+    if body:
+        stream = io.BytesIO(body)
+        request.stream = stream  # type: ignore[assignment, unused-ignore]  # pyright: ignore[reportAttributeAccessIssue]
