@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+# FastAPI needs them at run time.
+import listrak_webhooks  # noqa: TC002
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from helpers import SECRET
-
-import listrak_webhooks
-from listrak_webhooks import Event
-from listrak_webhooks import Event as Delivery
+from listrak_webhooks import Event  # noqa: TC002
+from listrak_webhooks import Event as Delivery  # noqa: TC002
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 
 app = FastAPI()

@@ -259,7 +259,7 @@ def configure_django() -> None:
             ALLOWED_HOSTS=["*"],
             ROOT_URLCONF=(),
             MIDDLEWARE=[],
-            INSTALLED_APPS=[],
+            INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"],
             LOGGING_CONFIG=None,
             USE_TZ=True,
         )

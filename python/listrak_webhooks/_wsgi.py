@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from . import _adapter
 from ._adapter import body_over_framework_limit
@@ -24,6 +24,14 @@ class SupportsRead(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes, and none at the end."""
+        ...
+
+
+class Peekable(Protocol):
+    """A buffered reader, as far as it is needed here."""
+
+    def peek(self, size: int, /) -> bytes:
+        """Return what is there without taking it, and wait only where nothing is."""
         ...
 
 
@@ -60,15 +68,14 @@ def read_limited(stream: SupportsRead, webhook: Webhook, framework_limit: int | 
 
 
 @contextmanager
-def bounded_wait(environ: dict[str, Any]) -> Generator[io.BufferedReader | None, None, None]:
+def bounded_wait(environ: dict[str, Any]) -> Generator[Peekable | None, None, None]:
     """Let no single read of the request's body within wait longer than `BODY_WAIT_SECONDS`.
 
     Most servers guard their own input. The development servers (Werkzeug's, `wsgiref`) hand out the connection itself:
     once other code has read the body, reading it again waits for bytes that never come. For these the kernel ends the
     wait, and the read comes back short. Yields the connection's bare stream, or `None` where the server has its own.
     """
-    stream: object = environ.get("wsgi.input")
-    bare: io.BufferedReader | None = stream if isinstance(stream, io.BufferedReader) else None
+    bare = _bare_stream(environ)
     number = _descriptor(environ, bare)
     if number is None:
         yield bare
@@ -83,6 +90,11 @@ def bounded_wait(environ: dict[str, Any]) -> Generator[io.BufferedReader | None,
             yield bare
         finally:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, before)
+
+
+def _bare_stream(environ: dict[str, Any]) -> Peekable | None:
+    stream = environ.get("wsgi.input")
+    return cast("Peekable", stream) if isinstance(stream, io.BufferedReader) else None
 
 
 def _descriptor(environ: dict[str, Any], stream: object) -> int | None:
