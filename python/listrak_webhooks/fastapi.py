@@ -18,6 +18,7 @@ with the secret in the environment variable `LISTRAK_WEBHOOK_SECRET`.
 # instance it cannot resolve them from text.
 import functools
 import inspect
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypedDict, TypeVar, get_args, get_origin, overload
 
@@ -59,6 +60,7 @@ except ModuleNotFoundError as error:
     raise missing_framework("fastapi", "FastAPI", error) from None
 import anyio
 from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_dependant
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -155,6 +157,8 @@ class ListrakWebhook:
         try:
             yield event
         except PayloadError as error:
+            if _is_answered(error):
+                raise
             raise await self._refuse(error, request) from None
 
     async def _receive(self, request: Request) -> Event:
@@ -289,9 +293,10 @@ def _set_signature(
             found = parameter
         else:
             parameters.append(parameter)
+    name = getattr(handler, "__name__", type(handler).__name__)
     if found is None:
         raise ConfigurationError(
-            f"{handler.__name__} has no parameter for the event; annotate one with Event, from listrak_webhooks, which "
+            f"{name} has no parameter for the event; annotate one with Event, from listrak_webhooks, which "
             "must be imported at run time and not for type checkers alone"
         )
     event = found.replace(
@@ -306,12 +311,24 @@ def _set_signature(
     parameters.insert(place, event)
     operation.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
 
-    from_body = [field.name for field in get_dependant(path="/", call=operation).body_params]
+    from_body = _body_parameters(get_dependant(path="/", call=operation))
     if from_body:
         raise ConfigurationError(
-            f"{handler.__name__} takes {', '.join(from_body)} from the body, which FastAPI would parse before the "
+            f"{name} takes {', '.join(from_body)} from the body, which FastAPI would parse before the "
             "signature is checked; take it from the event, as event.payload"
         )
+
+
+def _body_parameters(dependant: Dependant) -> list[str]:
+    own = [field.name for field in dependant.body_params]
+    return own + [name for below in dependant.dependencies for name in _body_parameters(below)]
+
+
+def _is_answered(error: Exception) -> bool:
+    """Return whether `error` comes from a background task or a stream, and so after the status was sent."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = {frame.f_globals.get("__name__") for frame in frames}
+    return not modules.isdisjoint({"starlette.background", "starlette.responses"})
 
 
 def _is_event(annotation: Any) -> bool:
