@@ -7,43 +7,39 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
 use crate::error::Error;
 
-/// The length of `body` in bytes, before anything of it is copied.
-///
-/// # Errors
-///
-/// [`Error::WrongType`] for anything but `bytes`, `bytearray`, `memoryview` and a `str` that has a UTF-8 form.
-pub(crate) fn size(body: &Bound<'_, PyAny>) -> Result<usize, Error> {
-    if let Ok(bytes) = body.cast::<PyBytes>() {
-        Ok(bytes.as_bytes().len())
-    } else if let Ok(text) = body.cast::<PyString>() {
-        Ok(utf8(text)?.len())
-    } else if let Ok(array) = body.cast::<PyByteArray>() {
-        Ok(array.len())
-    } else if body.is_instance_of::<PyMemoryView>() {
-        body.getattr("nbytes")
-            .and_then(|size| size.extract())
-            .map_err(|_| released())
-    } else {
-        Err(wrong_type(body))
-    }
-}
-
 /// `body` as `bytes`: the very object where it is `bytes` already, a snapshot where it could still change.
 ///
+/// `check` sees the size, in bytes, before anything is copied.
+///
 /// # Errors
 ///
-/// As [`size`].
-pub(crate) fn to_bytes<'py>(body: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>, Error> {
+/// [`Error::WrongType`] for anything but `bytes`, `bytearray`, `memoryview` and a `str` that has a UTF-8 form; and what
+/// `check` returns.
+pub(crate) fn to_bytes<'py>(
+    body: &Bound<'py, PyAny>,
+    check: impl FnOnce(usize) -> Result<(), Error>,
+) -> Result<Bound<'py, PyBytes>, Error> {
     let py = body.py();
-    if let Ok(bytes) = body.cast_exact::<PyBytes>() {
-        Ok(bytes.clone())
-    } else if let Ok(bytes) = body.cast::<PyBytes>() {
-        Ok(PyBytes::new(py, bytes.as_bytes()))
+    if let Ok(bytes) = body.cast::<PyBytes>() {
+        check(bytes.as_bytes().len())?;
+        // A subclass could have ways of its own; what an Event holds is plain.
+        Ok(match bytes.cast_exact::<PyBytes>() {
+            Ok(plain) => plain.clone(),
+            Err(_) => PyBytes::new(py, bytes.as_bytes()),
+        })
     } else if let Ok(text) = body.cast::<PyString>() {
-        Ok(PyBytes::new(py, utf8(text)?.as_bytes()))
+        let text = utf8(text)?;
+        check(text.len())?;
+        Ok(PyBytes::new(py, text.as_bytes()))
     } else if let Ok(array) = body.cast::<PyByteArray>() {
+        check(array.len())?;
         Ok(PyBytes::new(py, &array.to_vec()))
     } else if let Ok(view) = body.cast::<PyMemoryView>() {
+        check(
+            view.getattr("nbytes")
+                .and_then(|size| size.extract())
+                .map_err(|_| released())?,
+        )?;
         // `tobytes` also takes views with steps or of wider items; the buffer protocol is not in the 3.10 ABI.
         let bytes = view.call_method0("tobytes").map_err(|_| released())?;
         Ok(bytes.cast_into::<PyBytes>().map_err(PyErr::from)?)

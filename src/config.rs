@@ -8,7 +8,9 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 #[cfg(feature = "stub")]
 use pyo3::type_hint_identifier;
-use pyo3::types::{PyBool, PyBytes, PyDateTime, PyDelta, PyFloat, PyInt, PySequence, PyString};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyFloat, PyInt, PyMemoryView, PySequence, PyString,
+};
 
 use crate::body::type_name;
 use crate::error::Error;
@@ -95,7 +97,7 @@ fn keys(secret: &Bound<'_, PyAny>) -> Result<Vec<Key>, Error> {
     if secret.is_instance_of::<PyString>() || secret.is_instance_of::<PyBytes>() {
         return Ok(vec![key(secret, "the secret")?]);
     }
-    let Ok(secrets) = secret.cast::<PySequence>() else {
+    let Some(secrets) = sequence(secret) else {
         return Err(Error::Configuration(format!(
             "secret must be str, bytes or a sequence of them, not {}; pass the HMAC Secret that Listrak shows for the \
              webhook",
@@ -113,6 +115,14 @@ fn keys(secret: &Bound<'_, PyAny>) -> Result<Vec<Key>, Error> {
         ));
     }
     Ok(keys)
+}
+
+/// `object` as a sequence, unless it is one of numbers: `bytearray` and `memoryview` are no secrets, nor lists of them.
+fn sequence<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, PySequence>> {
+    if object.is_instance_of::<PyByteArray>() || object.is_instance_of::<PyMemoryView>() {
+        return None;
+    }
+    object.cast().ok()
 }
 
 /// The keys in the environment variable `name` and, where it is set, `<name>_PREVIOUS`.

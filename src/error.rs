@@ -214,44 +214,55 @@ impl std::error::Error for Error {}
 
 #[cfg(feature = "python")]
 mod python {
-    use pyo3::PyErr;
     use pyo3::exceptions::{PyTypeError, PyValueError};
+    use pyo3::prelude::*;
+    use pyo3::types::PyType;
+    use pyo3::{PyErr, PyErrArguments};
 
     use super::{Error, Header};
-
-    // The classes are Python's own, so that they pickle, document and type-check like any other.
-    pyo3::import_exception!(listrak_webhooks.exceptions, MissingHeaderError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, MalformedTimestampError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, MalformedSignatureError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, SignatureMismatchError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, StaleTimestampError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, FutureTimestampError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, BodyTooLargeError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, PayloadError);
-    pyo3::import_exception!(listrak_webhooks.exceptions, ConfigurationError);
 
     impl From<Error> for PyErr {
         fn from(error: Error) -> Self {
             let text = error.to_string();
-            match error {
-                Error::MissingHeader(_) => MissingHeaderError::new_err(text),
+            let class = match error {
+                Error::MissingHeader(_) => "MissingHeaderError",
                 Error::MalformedTimestamp { .. } | Error::RepeatedHeader(Header::Timestamp) => {
-                    MalformedTimestampError::new_err(text)
+                    "MalformedTimestampError"
                 }
-                Error::MalformedSignature(_) | Error::RepeatedHeader(Header::Signature) => {
-                    MalformedSignatureError::new_err(text)
-                }
-                Error::SignatureMismatch { .. } => SignatureMismatchError::new_err(text),
-                Error::StaleTimestamp { skew, .. } => StaleTimestampError::new_err((text, skew)),
-                Error::FutureTimestamp { skew, .. } => FutureTimestampError::new_err((text, skew)),
-                Error::BodyTooLarge { .. } => BodyTooLargeError::new_err(text),
-                Error::Payload(_) => PayloadError::new_err(text),
-                Error::Configuration(_) => ConfigurationError::new_err(text),
-                Error::WrongType(_) => PyTypeError::new_err(text),
-                Error::WrongValue(_) => PyValueError::new_err(text),
-                Error::Raised(raised) => raised,
-            }
+                Error::MalformedSignature(_) | Error::RepeatedHeader(Header::Signature) => "MalformedSignatureError",
+                Error::SignatureMismatch { .. } => "SignatureMismatchError",
+                Error::StaleTimestamp { skew, .. } => return new_err("StaleTimestampError", (text, skew)),
+                Error::FutureTimestamp { skew, .. } => return new_err("FutureTimestampError", (text, skew)),
+                Error::BodyTooLarge { .. } => "BodyTooLargeError",
+                Error::Payload(_) => "PayloadError",
+                Error::Configuration(_) => "ConfigurationError",
+                Error::WrongType(_) => return PyTypeError::new_err(text),
+                Error::WrongValue(_) => return PyValueError::new_err(text),
+                Error::Raised(raised) => return raised,
+            };
+            new_err(class, text)
         }
+    }
+
+    /// An instance of one of our exceptions, which are Python's own classes so that they pickle, document and
+    /// type-check like any other.
+    ///
+    /// The class is looked up each time and not kept: where a server runs several interpreters in one process, each has
+    /// its own, and only that one is caught there.
+    fn new_err<A>(class: &str, arguments: A) -> PyErr
+    where
+        A: PyErrArguments + Send + Sync + 'static,
+    {
+        Python::attach(|py| {
+            let found = py
+                .import("listrak_webhooks.exceptions")
+                .and_then(|module| module.getattr(class))
+                .and_then(|class| Ok(class.cast_into::<PyType>()?));
+            match found {
+                Ok(class) => PyErr::from_type(class, arguments),
+                Err(error) => error,
+            }
+        })
     }
 
     impl From<PyErr> for Error {

@@ -86,7 +86,10 @@ fn wrong_value_type(object: &Bound<'_, PyAny>, header: Header) -> Error {
 pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Value<'py>), Error> {
     let mut found = Found::default();
     if let Ok(dict) = headers.cast_exact::<PyDict>() {
-        for (name, value) in dict.iter() {
+        // Nothing that can run Python code, such as an exception that wakes the garbage collector, may happen while a
+        // dict is being walked: it could change under us.
+        let candidates: Vec<_> = dict.iter().filter(|(name, _)| may_be_ours(name)).collect();
+        for (name, value) in candidates {
             found.offer(&name, value, Kind::Mapping);
         }
     } else if headers.is_none() || headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>() {
@@ -153,14 +156,11 @@ impl<'py> Found<'py> {
 }
 
 fn split<'py>(pair: &Bound<'py, PyAny>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    if let Ok(pair) = pair.cast::<PyTuple>() {
-        (pair.len() == 2).then_some(())?;
-        Some((pair.get_item(0).ok()?, pair.get_item(1).ok()?))
-    } else {
-        let pair = pair.cast::<PyList>().ok()?;
-        (pair.len() == 2).then_some(())?;
-        Some((pair.get_item(0).ok()?, pair.get_item(1).ok()?))
+    let is_pair = pair.is_instance_of::<PyTuple>() || pair.is_instance_of::<PyList>();
+    if !is_pair || pair.len().ok()? != 2 {
+        return None;
     }
+    Some((pair.get_item(0).ok()?, pair.get_item(1).ok()?))
 }
 
 #[derive(Default)]
@@ -186,6 +186,19 @@ impl<'py> Slot<'py> {
             Self::Repeated => Err(Error::RepeatedHeader(header)),
         }
     }
+}
+
+/// Whether `name` is worth a closer look: all but strings whose length says no.
+fn may_be_ours(name: &Bound<'_, PyAny>) -> bool {
+    const LENGTHS: [usize; 4] = [
+        Header::Timestamp.name().len(),
+        Header::Signature.name().len(),
+        Header::Timestamp.environ_name().len(),
+        Header::Signature.environ_name().len(),
+    ];
+    // Only of an exact `str` is the length sure to be its own.
+    name.cast_exact::<PyString>()
+        .map_or(true, |text| text.len().map_or(true, |length| LENGTHS.contains(&length)))
 }
 
 /// Which of the two headers `name` is, if either.

@@ -1,7 +1,7 @@
 //! Webhook: what a user makes once and asks about every delivery.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::body;
 use crate::config::{
@@ -178,7 +178,7 @@ impl Webhook {
     #[pyo3(signature = (body: "bytes | bytearray | memoryview | str", headers, *, now = None))]
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
     fn verify(&self, body: &Bound<'_, PyAny>, headers: Headers<'_>, now: Option<Now>) -> Result<Event, Error> {
-        self.verifier.check_size(body::size(body)?)?;
+        let body = body::to_bytes(body, |size| self.verifier.check_size(size))?;
         let (timestamp, signature) = headers::find(&headers.0)?;
         self.verify_found(body, &timestamp, &signature, now)
     }
@@ -207,7 +207,7 @@ impl Webhook {
         signature: Bound<'_, PyAny>,
         now: Option<Now>,
     ) -> Result<Event, Error> {
-        self.verifier.check_size(body::size(body)?)?;
+        let body = body::to_bytes(body, |size| self.verifier.check_size(size))?;
         let timestamp = Value::extract(timestamp, Header::Timestamp)?;
         let signature = Value::extract(signature, Header::Signature)?;
         self.verify_found(body, &timestamp, &signature, now)
@@ -271,6 +271,15 @@ impl Webhook {
         Ok(headers)
     }
 
+    // Immutable, so a copy is the thing itself: settings and configurations get copied.
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "Webhook(<{} secret{}>, tolerance={}, encoding='{}', max_body={})",
@@ -286,13 +295,12 @@ impl Webhook {
 impl Webhook {
     fn verify_found(
         &self,
-        body: &Bound<'_, PyAny>,
+        body: Bound<'_, PyBytes>,
         timestamp: &Value<'_>,
         signature: &Value<'_>,
         now: Option<Now>,
     ) -> Result<Event, Error> {
         let now = now.map_or_else(timestamp::system_now, |now| now.0);
-        let body = body::to_bytes(body)?;
         let (bytes, timestamp, signature) = (body.as_bytes(), timestamp.as_bytes(), signature.as_bytes());
         let verdict = || self.verifier.verify(bytes, &timestamp, &signature, now);
         let verified = if bytes.len() < LARGE_BODY {
@@ -315,7 +323,7 @@ impl Webhook {
                 "timestamp does not have ten digits; pass whole Unix seconds, not milliseconds".to_owned(),
             )
         })?;
-        let body = body::to_bytes(body)?;
+        let body = body::to_bytes(body, |_| Ok(()))?;
         let key: &Key = self
             .verifier
             .keys

@@ -540,14 +540,18 @@ class TestBodyReadBefore:
         one_refusal(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("view", [never, async_never], ids=["def", "async"])
-    @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    @pytest.mark.parametrize("broken", [False, True], ids=["truncated", "broken"])
+    @pytest.mark.parametrize(
+        ("chunked", "broken"),
+        [
+            pytest.param(False, False, id="declared-truncated"),
+            pytest.param(False, True, id="declared-broken"),
+            pytest.param(True, True, id="chunked-broken"),
+        ],
+    )
     def test_a_connection_that_breaks_off_is_no_bad_signature(
         self, view: Any, caplog: pytest.LogCaptureFixture, *, chunked: bool, broken: bool
     ) -> None:
         """The sender, or a proxy, went away in the middle of the body."""
-        if chunked and not broken:
-            pytest.skip("a server tells a truncated body in chunks from a whole one by an error")
         headers = signed(BODY + b"the rest")
         delivery = Delivery(headers=headers, chunked=chunked, declared=len(BODY) + 8, broken=broken)
         answer = send(listrak_webhook(view), delivery)

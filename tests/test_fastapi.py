@@ -139,6 +139,19 @@ class TestHandler:
 
         assert post(app, path="/7?tag=t").json() == "7 t base64"
 
+    @pytest.mark.parametrize("first", [True, False], ids=["event-first", "event-last"])
+    def test_arbitrary_keyword_arguments_beside_the_event(self, app: FastAPI, *, first: bool) -> None:
+        """FastAPI takes `**rest` for one more query parameter, and so it stays."""
+
+        async def one(event: Event, account: int, **rest: str) -> str:
+            return f"{account} {rest} {event.encoding}"
+
+        async def other(account: int, event: Event, **rest: str) -> str:
+            return await one(event, account, **rest)
+
+        app.post("/{account}")(listrak_webhook(one if first else other))
+        assert post(app, path="/7?rest=x").json() == "7 {'rest': 'x'} base64"
+
     def test_a_parameter_with_a_default_before_the_event(self, app: FastAPI) -> None:
         """The event has no default, wherever it stands."""
 
@@ -949,6 +962,17 @@ class TestBodyReadBefore:
         answer = post(app, chunked=chunked)
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
         assert "stream" in one_refusal(caplog, "body_unavailable")
+
+    def test_a_dependency_that_takes_a_part_of_the_stream(self, app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+        """The rest alone has another signature, and the length tells that from a forgery; chunks have none."""
+
+        async def take(request: Request) -> None:
+            assert await anext(aiter(request.stream()))
+
+        app.post(PATH, dependencies=[Depends(take)])(listrak_webhook(never))
+        answer = post(app, piece=10)
+        assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
+        one_refusal(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_base_http_middleware_that_reads_the_body(self, app: FastAPI, *, chunked: bool) -> None:

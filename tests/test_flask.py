@@ -253,6 +253,13 @@ class TestView:
         app.post("/a")(app.post("/b")(decorated))
         assert post(app, path="/a").data == post(app, path="/b").data == ECHO
 
+    def test_the_wrong_order_of_the_decorators_accepts_nothing(self, app: flask.Flask) -> None:
+        """The route then has the bare view, which cannot be called without an event."""
+        route: Any = app.post(PATH)
+        listrak_webhook(route(never))
+        with pytest.raises(TypeError, match="event"):
+            post(app)
+
     def test_on_rejected_gets_the_request_itself(self, app: flask.Flask) -> None:
         """Not the proxy, which means another request, or none, once it is kept."""
         requests: list[flask.Request] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import email
 import http.client
 import io
+import subprocess
+import sys
 from collections import ChainMap, OrderedDict, UserDict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -420,3 +422,30 @@ class TestContainers:
         headers = dict(GENUINE)
         webhook.verify(BODY, headers, now=NOW)
         assert list(headers.items()) == GENUINE
+
+
+def test_a_dict_that_changes_while_it_is_read_is_no_panic() -> None:
+    """A name without a UTF-8 form can wake the garbage collector, whose finalizers can change the dict."""
+    script = """
+import gc
+from listrak_webhooks import MissingHeaderError, Webhook
+
+headers = {"\\ud800" + "x" * 12 + str(number): "x" for number in range(2000)}
+headers |= {"\\ud800" + chr(97 + number % 26) * 12: "x" for number in range(26)}
+
+class Late:
+    def __del__(self):
+        headers["\\ud801%d" % len(headers)] = "y"
+
+for _ in range(50):
+    late = Late()
+    late.itself = late
+    del late
+gc.set_threshold(1, 1, 1)
+try:
+    Webhook("secret").verify(b"{}", headers)
+except MissingHeaderError:
+    print("missing")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "missing\n", done.stderr

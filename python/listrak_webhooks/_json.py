@@ -7,7 +7,6 @@ JSON and whose error should say where.
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 # CPython's own default limit (`sys.int_info.default_max_str_digits`), kept here whatever the process has set.
@@ -23,15 +22,6 @@ def parse(body: bytes) -> tuple[Any, str | None]:
     The problem names the place and none of the content. It is returned and not raised, because the exceptions of `json`
     and of the decoder, and the frames of any traceback from here, carry the whole body.
     """
-    try:
-        return _parse(body)
-    except RecursionError:
-        # The core has checked the depth, so it is the caller's stack that is nearly full; a thread has one of its own.
-        with ThreadPoolExecutor(max_workers=1) as fresh:
-            return fresh.submit(_parse, body).result()
-
-
-def _parse(body: bytes) -> tuple[Any, str | None]:
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_parse_int)
     except UnicodeDecodeError as error:

@@ -6,8 +6,8 @@
 //! hold, come out as `json` gives them, and how both parsers refuse the same bodies in the same words.
 
 use jiter::{JsonErrorType, PythonParse, StringCacheMode};
+use pyo3::exceptions::PyRecursionError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::error::Error;
@@ -43,16 +43,24 @@ pub(crate) fn parse<'py>(body: &Bound<'py, PyBytes>) -> Result<Bound<'py, PyDict
 
 /// The same by Python's `json`, for what jiter does not read.
 fn parse_slowly<'py>(body: &Bound<'py, PyBytes>) -> Result<Bound<'py, PyAny>, Error> {
-    static PARSE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if !is_shallow(body.as_bytes()) {
         return Err(too_deep());
     }
     let py = body.py();
-    let parse = PARSE.import(py, "listrak_webhooks._json", "parse")?;
-    let (value, problem): (Bound<'py, PyAny>, Option<String>) = parse.call1((body,))?.extract()?;
+    // Looked up each time, because each interpreter in the process has its own.
+    let parse = py.import("listrak_webhooks._json")?.getattr("parse")?;
+    // Errors are made here and not there: the frames of a traceback keep their variables, the body among them.
+    let (value, problem): (Bound<'py, PyAny>, Option<String>) = match parse.call1((body,)) {
+        Ok(answer) => answer.extract()?,
+        Err(error) if error.is_instance_of::<PyRecursionError>(py) => {
+            return Err(Error::Payload(
+                "the stack is too full to read the body here; read event.payload before going so deep".to_owned(),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    };
     match problem {
         None => Ok(value),
-        // Raised here and not there: the frames of a traceback keep their variables, the body among them.
         Some(problem) => Err(Error::Payload(format!(
             "the body is not valid JSON: {problem}; use event.body to read it as it is"
         ))),

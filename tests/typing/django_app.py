@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
-from typing_extensions import assert_type
-
 from listrak_webhooks import Event, Webhook, WebhookError
 from listrak_webhooks.django import listrak_webhook
+from typing_extensions import assert_type
 
 webhook = Webhook(["new", "old"], tolerance=300)
 ACCOUNTS = {"acme": webhook}
@@ -116,5 +113,4 @@ urlpatterns = [
 
 async def test_the_view_has_lost_its_event(request: HttpRequest) -> None:
     assert_type(bare(request), HttpResponseBase)
-    answer: Awaitable[HttpResponseBase] = asynchronous(request, "acme")
-    assert_type(await answer, HttpResponseBase)
+    assert_type(await asynchronous(request, "acme"), HttpResponseBase)

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request, Response
-from typing_extensions import assert_type
-
 from listrak_webhooks import Event, Webhook, WebhookError
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
+from typing_extensions import assert_type
 
 app = FastAPI()
 router = APIRouter(prefix="/hooks")

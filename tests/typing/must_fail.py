@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-
 from listrak_webhooks import Event, Webhook, sign, verify
 from listrak_webhooks.django import listrak_webhook as django_webhook
 from listrak_webhooks.fastapi import ListrakWebhook
