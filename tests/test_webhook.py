@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -597,3 +600,48 @@ class TestSharing:
         assert os.WIFEXITED(status)
         assert os.WEXITSTATUS(status) == 7
         assert _verdicts(webhook, 3) == []
+
+
+def test_a_copy_is_the_webhook_itself() -> None:
+    """It cannot change, so configurations that are copied may hold one."""
+    webhook = Webhook(SECRET)
+    assert copy.copy(webhook) is webhook
+    assert copy.deepcopy({"webhook": [webhook]})["webhook"][0] is webhook
+
+
+@pytest.mark.parametrize("secret", [bytearray(b"secret"), memoryview(b"secret")], ids=["bytearray", "memoryview"])
+def test_a_secret_in_a_buffer_is_refused_by_its_name(secret: Any) -> None:
+    """A buffer could change; the message speaks of it, and not of the numbers in it."""
+    with pytest.raises(ConfigurationError, match=f"not {type(secret).__name__}"):
+        Webhook(secret)
+
+
+def test_every_interpreter_of_a_process_catches_its_own_exceptions() -> None:
+    """Servers that embed Python run one interpreter a site, each with classes of its own."""
+    script = """
+try:
+    import _interpreters as interpreters
+    create = lambda: interpreters.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    create = lambda: interpreters.create(isolated=False)
+code = '''
+from listrak_webhooks import MissingHeaderError, PayloadError, Webhook
+webhook = Webhook("secret")
+try:
+    webhook.verify(b"", {})
+except MissingHeaderError:
+    print("missing", flush=True)
+body = b"no json"
+try:
+    webhook.verify(body, webhook.signed_headers(body)).payload
+except PayloadError:
+    print("no payload", flush=True)
+'''
+for _ in range(3):
+    interpreter = create()
+    interpreters.run_string(interpreter, code)
+    interpreters.destroy(interpreter)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "missing\nno payload\n" * 3, done.stderr
