@@ -706,13 +706,14 @@ def test_a_stack_that_is_nearly_full_is_named_as_the_reason() -> None:
     body = b'{"s":"\\ud800","a":' + b"[" * 150 + b"]" * 150 + b"}"
     expected = json.loads(body)
 
-    def read_below(frames: int) -> Any:
-        return read_below(frames - 1) if frames else _payload(body)
+    def read_below(frames: int, event: Event) -> Any:
+        return read_below(frames - 1, event) if frames else event.payload
 
     def verdict(frames: int) -> str:
+        event = _event(body)
         try:
             # As text: comparing lists this deep would itself need the stack.
-            return repr(read_below(frames))
+            return repr(read_below(frames, event))
         except PayloadError as error:
             return f"{error} {error.__cause__} {error.__context__}"
 
