@@ -30,7 +30,7 @@ test-rust:
 test-python: $(VENV)/.built
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.built
+lint: $(VENV)/.built $(VENV)/.bench
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings

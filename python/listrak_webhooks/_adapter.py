@@ -35,8 +35,6 @@ SETTING = "LISTRAK_WEBHOOK_SECRET"
 BODY_WAIT_SECONDS = 20.0
 """How long an adapter waits for the next piece of a body before it gives up."""
 
-_LONGEST_LENGTH = 18
-
 Refusal = WebhookError | ConfigurationError
 
 
@@ -79,8 +77,13 @@ class WebhookSource:
         setting = self._read_setting()
         if setting is not None:
             if self._from_setting is None or self._from_setting[0] != setting:
-                # A copy, because the user's list could be changed in place.
-                self._from_setting = (copy(setting), Webhook(setting))
+                try:
+                    # A copy, because the user's list could be changed in place.
+                    self._from_setting = (copy(setting), Webhook(setting))
+                except ConfigurationError as error:
+                    # Error reporters keep the variables of every frame that an exception passes.
+                    del setting
+                    raise error.with_traceback(None) from None
             return self._from_setting[1]
         if self._from_environment is None:
             self._from_environment = Webhook.from_env(SETTING)
@@ -112,11 +115,18 @@ def check_resolved(webhook: object) -> Webhook:
 
 
 def parse_content_length(text: str | None) -> int | None:
-    """Return the number in a `Content-Length` header, or `None` where there is none to go by."""
-    if not text or not (text.isascii() and text.isdigit()):
+    """Return the number in a `Content-Length` header, or `None` where there is none.
+
+    Raises:
+        BodyUnavailableError: it is no number (RFC 9110, section 8.6), so that nobody knows where the body ends.
+    """
+    if not text:
         return None
-    # Beyond any limit there is; and `int` refuses a text of thousands of digits.
-    return int(text) if len(text) <= _LONGEST_LENGTH else sys.maxsize
+    if not (text.isascii() and text.isdigit()):
+        raise BodyUnavailableError("the Content-Length header is not a number; look for what rewrites it on the way")
+    # A longer one is beyond any limit there is, and `int` refuses thousands of digits.
+    longest = 18
+    return int(text) if len(text) <= longest else sys.maxsize
 
 
 def lost_part(body: bytes, *, declared: int | None, chunked: bool, touched: bool = False) -> str | None:
@@ -188,8 +198,13 @@ def log_refusal(error: Refusal) -> None:
 
 
 @contextmanager
-def verdict_stands() -> Generator[None, None, None]:
-    """Log, and not pass on, what the user's `on_rejected` raises within."""
+def verdict_stands(error: WebhookError) -> Generator[None, None, None]:
+    """Log, and not pass on, what the user's `on_rejected` raises when it is told of `error`.
+
+    The traceback goes first: its frames hold the body and the headers, and an error reporter would send them off.
+    """
+    error.with_traceback(None)
+    error.__context__ = None
     try:
         yield
     except Exception:

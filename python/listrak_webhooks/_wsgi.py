@@ -58,22 +58,26 @@ def read_limited(stream: SupportsRead, webhook: Webhook, framework_limit: int | 
         BodyTooLargeError: it is over the lower of the two, of which no more than one byte beyond was read.
     """
     limit = webhook.max_body if framework_limit is None else min(webhook.max_body, framework_limit)
-    body = b""
-    while len(body) <= limit and (piece := stream.read(limit + 1 - len(body))):
-        body = body + piece if body else piece
-    if framework_limit is not None and len(body) > framework_limit:
+    pieces: list[bytes] = []
+    left = limit + 1
+    while left > 0 and (piece := stream.read(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    size = limit + 1 - left
+    if framework_limit is not None and size > framework_limit:
         raise body_over_framework_limit(framework_setting)
-    webhook.check_size(len(body))
-    return body
+    webhook.check_size(size)
+    return b"".join(pieces)
 
 
 @contextmanager
 def bounded_wait(environ: dict[str, Any]) -> Generator[Peekable | None, None, None]:
     """Let no single read of the request's body within wait longer than `BODY_WAIT_SECONDS`.
 
-    Most servers guard their own input. The development servers (Werkzeug's, `wsgiref`) hand out the connection itself:
-    once other code has read the body, reading it again waits for bytes that never come. For these the kernel ends the
-    wait, and the read comes back short. Yields the connection's bare stream, or `None` where the server has its own.
+    Some servers hand out the connection itself (Werkzeug's, `wsgiref` and Django's for development, gunicorn's with
+    threads): once other code has read the body, or where the sender stalls, a read waits for bytes that never come.
+    For these the kernel ends the wait, and the read comes back short. Yields the connection's bare stream, or `None`
+    where the server has one of its own.
     """
     bare = _bare_stream(environ)
     number = _descriptor(environ, bare)
@@ -94,6 +98,8 @@ def bounded_wait(environ: dict[str, Any]) -> Generator[Peekable | None, None, No
 
 def _bare_stream(environ: dict[str, Any]) -> Peekable | None:
     stream = environ.get("wsgi.input")
+    # Django's development server has put a stream of Django's around it, which keeps its method.
+    stream = getattr(getattr(stream, "_read", None), "__self__", stream)
     return cast("Peekable", stream) if isinstance(stream, io.BufferedReader) else None
 
 
@@ -102,5 +108,6 @@ def _descriptor(environ: dict[str, Any], stream: object) -> int | None:
     if sys.platform == "win32":
         # The option has another form there, and descriptors of sockets cannot be duplicated like this.
         return None
-    connection: object = environ.get("werkzeug.socket") or getattr(stream, "raw", None)
+    raw: object = getattr(stream, "raw", None)
+    connection = environ.get("werkzeug.socket") or environ.get("gunicorn.socket") or raw
     return connection.fileno() if isinstance(connection, socket.socket | socket.SocketIO) else None

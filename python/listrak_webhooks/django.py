@@ -39,7 +39,8 @@ except ModuleNotFoundError as error:
     raise missing_framework("django", "Django", error) from None
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse, UnreadablePostError
+from django.db import connections
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.request import RawPostDataException
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class _Door:
 
     def tell(self, error: Refusal, request: HttpRequest) -> None:
         if self.on_rejected is not None and isinstance(error, WebhookError):
-            with verdict_stands():
+            with verdict_stands(error):
                 _run(self.on_rejected, error, request)
 
 
@@ -148,6 +149,7 @@ def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpRespon
         try:
             return _answer(view(request, event, *args, **kwargs))
         except PayloadError as error:
+            _roll_back()
             door.tell(error, request)
             return _refuse(error)
 
@@ -194,6 +196,13 @@ def _answer(result: HttpResponseBase | None) -> HttpResponseBase:
     return HttpResponse() if result is None else result
 
 
+def _roll_back() -> None:
+    """Undo what the view has done under `ATOMIC_REQUESTS`, as Django does for an exception that reaches it."""
+    for connection in connections.all(initialized_only=True):
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+            connection.set_rollback(True)
+
+
 def _refuse(error: Refusal) -> HttpResponseBase:
     log_refusal(error)
     return JsonResponse({"error": error.code}, status=error.status)
@@ -207,24 +216,32 @@ def _receive(request: HttpRequest, webhook: Webhook) -> Event:
 
 
 def _read_body(request: HttpRequest, webhook: Webhook, declared: int | None) -> bytes:
-    try:
-        if hasattr(request, "_body"):
-            # Read before us, and kept by Django.
-            return request.body
-        if declared is None:
-            return _read_undeclared(request, webhook)
+    if declared is not None:
         webhook.check_size(declared)
-        with bounded_wait(getattr(request, "environ", {})) as connection:
-            # Django's own stream cannot take a read that comes back with nothing at all.
-            if connection is not None and declared and not connection.peek(1):
-                raise body_consumed("nothing of the body was left")
-            return request.body
+    try:
+        return _read(request, webhook, declared)
     except RequestDataTooBig:
         raise body_over_framework_limit(DATA_UPLOAD_MAX_MEMORY_SIZE) from None
     except RawPostDataException:
         raise body_consumed("the body was already read as a stream") from None
-    except (UnreadablePostError, OSError):
-        raise body_consumed("the body ended early") from None
+    except WebhookError:
+        raise
+    except Exception:  # noqa: BLE001
+        # A server's reader has exceptions of its own for what it cannot read.
+        raise body_consumed("the body ended early or was malformed") from None
+
+
+def _read(request: HttpRequest, webhook: Webhook, declared: int | None) -> bytes:
+    if hasattr(request, "_body"):
+        # Read before us, and kept by Django.
+        return request.body
+    with bounded_wait(getattr(request, "environ", {})) as connection:
+        if declared is None:
+            return _read_undeclared(request, webhook)
+        # Django's own stream cannot take a read that comes back with nothing at all.
+        if connection is not None and declared and not connection.peek(1):
+            raise body_consumed("nothing of the body was left")
+        return request.body
 
 
 def _read_undeclared(request: HttpRequest, webhook: Webhook) -> bytes:

@@ -20,6 +20,7 @@ import functools
 import inspect
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from typing import Annotated, Any, TypedDict, TypeVar, get_args, get_origin, overload
 
 from . import _adapter
@@ -70,8 +71,6 @@ __all__ = ["ListrakWebhook", "listrak_webhook", "route_docs"]
 Resolver = Callable[[Request], Webhook | Awaitable[Webhook]]
 OnRejected = Callable[[WebhookError, Request], object]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-
-HTTP_413 = 413
 
 REFUSALS: tuple[type[Refusal], ...] = (
     MissingHeaderError,
@@ -172,7 +171,7 @@ class ListrakWebhook:
     async def _refuse(self, error: Refusal, request: Request) -> HTTPException:
         log_refusal(error)
         if self._on_rejected is not None and isinstance(error, WebhookError):
-            with verdict_stands():
+            with verdict_stands(error):
                 await _run(self._on_rejected, error, request)
         return HTTPException(error.status, error.code)
 
@@ -219,11 +218,11 @@ def listrak_webhook(
     def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(handler)
         def operation(*args: Any, **kwargs: Any) -> Any:
-            return _answer(handler(*args, **kwargs))
+            return _answer(handler(*args, **kwargs), kwargs)
 
         @functools.wraps(handler)
         async def async_operation(*args: Any, **kwargs: Any) -> Any:
-            return _answer(await handler(*args, **kwargs))
+            return _answer(await handler(*args, **kwargs), kwargs)
 
         chosen = async_operation if _is_async(handler) else operation
         _set_signature(chosen, handler, dependency)
@@ -299,6 +298,8 @@ def _set_signature(
             f"{name} has no parameter for the event; annotate one with Event, from listrak_webhooks, which "
             "must be imported at run time and not for type checkers alone"
         )
+    if found.kind is inspect.Parameter.POSITIONAL_ONLY:
+        raise ConfigurationError(f"{name} takes the event by position only, and FastAPI passes everything by name")
     event = found.replace(
         kind=inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty,
@@ -342,8 +343,16 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _answer(result: Any) -> Any:
-    return Response() if result is None else result
+def _answer(result: Any, arguments: dict[str, Any]) -> Any:
+    """Return `result`, or for `None` an empty 200 with what the handler did to the `Response` that it asked for."""
+    if result is not None:
+        return result
+    empty = Response()
+    for argument in arguments.values():
+        if isinstance(argument, Response):
+            empty.status_code = argument.status_code or empty.status_code
+            empty.headers.raw.extend(argument.headers.raw)
+    return empty
 
 
 async def _run(function: Callable[..., Any], *args: object) -> Any:
@@ -373,7 +382,7 @@ async def _read_body(request: Request, webhook: Webhook, declared: int | None) -
     except ClientDisconnect:
         raise body_consumed("the body ended early") from None
     except StarletteHTTPException as error:
-        if error.status_code != HTTP_413:
+        if error.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise
         raise body_over_framework_limit("FastAPI's max_body_size") from None
     except RuntimeError:

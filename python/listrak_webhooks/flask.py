@@ -15,6 +15,7 @@ def listrak(event):
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, cast, overload
 
@@ -29,6 +30,7 @@ from ._adapter import (
     log_refusal,
     lost_part,
     missing_framework,
+    parse_content_length,
     verdict_stands,
     verify,
 )
@@ -39,7 +41,7 @@ try:
     from flask import Request, Response, current_app, jsonify, request
 except ModuleNotFoundError as error:
     raise missing_framework("flask", "Flask", error) from None
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -98,13 +100,15 @@ def listrak_webhook(
     def refuse(error: Refusal) -> Response:
         log_refusal(error)
         if on_rejected is not None and isinstance(error, WebhookError):
-            with verdict_stands():
+            with verdict_stands(error):
                 current_app.ensure_sync(on_rejected)(error, _request())
         response = jsonify(error=error.code)
         response.status_code = error.status
         return response
 
     def decorate(view: Callable[..., Any]) -> Callable[..., ResponseReturnValue]:
+        _check_takes_event(view)
+
         @functools.wraps(view)
         def endpoint(*args: Any, **kwargs: Any) -> ResponseReturnValue:
             try:
@@ -127,6 +131,24 @@ def listrak_webhook(
     return decorate
 
 
+def _check_takes_event(view: Callable[..., Any]) -> None:
+    """Refuse a view that the event cannot be passed to, before a delivery is lost on it.
+
+    Raises:
+        ConfigurationError: it takes nothing by position.
+    """
+    by_position = {
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    }
+    if not any(parameter.kind in by_position for parameter in inspect.signature(view).parameters.values()):
+        raise ConfigurationError(
+            f"{getattr(view, '__name__', 'the view')} takes no event; it needs a first parameter for it, and in a "
+            "MethodView the decorator stands on the method, not in `decorators`"
+        )
+
+
 def _read_setting() -> Secrets | None:
     config = cast("dict[str, Any]", current_app.config)
     return config.get(SETTING)
@@ -138,11 +160,13 @@ def _request() -> Request:
 
 
 def _receive(webhook: Webhook) -> Event:
-    declared = request.content_length
+    chunked = is_chunked(request.environ)
+    # Werkzeug goes by the chunks where there are both.
+    declared = None if chunked else parse_content_length(request.environ.get("CONTENT_LENGTH"))
     # Werkzeug keeps the stream that was asked for, and the data that was read from it by `get_data`.
     touched = "stream" in vars(_request()) and getattr(request, "_cached_data", None) is None
     body = _read_body(webhook, declared)
-    lost = lost_part(body, declared=declared, chunked=is_chunked(request.environ), touched=touched)
+    lost = lost_part(body, declared=declared, chunked=chunked, touched=touched)
     return verify(webhook, body, request.environ, lost)
 
 
@@ -156,8 +180,11 @@ def _read_body(webhook: Webhook, declared: int | None) -> bytes:
             return request.get_data()
     except RequestEntityTooLarge:
         raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
-    except (ClientDisconnected, OSError):
-        raise body_consumed("the body ended early") from None
+    except WebhookError:
+        raise
+    except Exception:  # noqa: BLE001
+        # A server's reader has exceptions of its own for what it cannot read.
+        raise body_consumed("the body ended early or was malformed") from None
 
 
 def _read_ahead(webhook: Webhook) -> None:
