@@ -1199,3 +1199,48 @@ def test_the_secret_is_looked_up_at_decoration(make: Callable[[], Any], monkeypa
     monkeypatch.delenv(VARIABLE)
     with pytest.raises(ConfigurationError, match=VARIABLE):
         make()
+
+
+class TestOrder:
+    """What happens before, and after, the handler."""
+
+    def test_the_signature_is_checked_before_the_other_dependencies_run(self, app: FastAPI) -> None:
+        """A database session or a rate limiter that stands first in the signature is not reached by a forgery."""
+        seen: list[str] = []
+
+        def session() -> None:
+            seen.append("session")
+
+        @app.post(PATH)
+        @listrak_webhook
+        def handler(session: Annotated[None, Depends(session)], number: int, event: Event) -> None:
+            del session, number, event
+
+        assert post(app, headers=forged(), path=f"{PATH}?number=1").status == 401
+        assert seen == []
+        assert post(app, path=f"{PATH}?number=1").status == 200
+        assert seen == ["session"]
+
+    def test_what_the_handler_did_to_its_response_is_kept(self, app: FastAPI) -> None:
+        """Headers, cookies and a status set on an injected `Response` go out with the empty answer."""
+
+        @app.post(PATH)
+        @listrak_webhook
+        async def handler(event: Event, response: Response) -> None:
+            response.headers["X-Delivery"] = event.id[:8]
+            response.set_cookie("seen", "yes")
+            response.status_code = 202
+
+        answer = post(app)
+        assert (answer.status, answer.body) == (202, b"")
+        assert len(answer.headers["x-delivery"]) == 8
+        assert answer.headers["set-cookie"].startswith("seen=yes")
+
+    def test_an_event_by_position_only_is_refused_at_once(self) -> None:
+        """FastAPI passes everything by name, so every delivery would be lost."""
+
+        def handler(event: Event, /) -> None:
+            del event
+
+        with pytest.raises(ConfigurationError, match="by position only"):
+            listrak_webhook(handler)

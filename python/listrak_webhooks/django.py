@@ -13,7 +13,7 @@ with the secret in `settings.LISTRAK_WEBHOOK_SECRET`. On a class-based view, dec
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from ._adapter import (
     SETTING,
@@ -44,7 +44,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from django.http.request import RawPostDataException
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from django.http.response import HttpResponseBase
 
@@ -59,10 +59,23 @@ P = ParamSpec("P")
 Request = TypeVar("Request", bound=HttpRequest)
 
 
+class _Decorator(Protocol):
+    """What `listrak_webhook(...)` returns."""
+
+    @overload
+    def __call__(
+        self, view: Callable[Concatenate[Request, Event, P], Awaitable[HttpResponseBase | None]], /
+    ) -> Callable[Concatenate[Request, P], Coroutine[Any, Any, HttpResponseBase]]: ...
+    @overload
+    def __call__(
+        self, view: Callable[Concatenate[Request, Event, P], HttpResponseBase | None], /
+    ) -> Callable[Concatenate[Request, P], HttpResponseBase]: ...
+
+
 @overload
 def listrak_webhook(
     webhook: Callable[Concatenate[Request, Event, P], Awaitable[HttpResponseBase | None]], /
-) -> Callable[Concatenate[Request, P], Awaitable[HttpResponseBase]]: ...
+) -> Callable[Concatenate[Request, P], Coroutine[Any, Any, HttpResponseBase]]: ...
 @overload
 def listrak_webhook(
     webhook: Callable[Concatenate[Request, Event, P], HttpResponseBase | None], /
@@ -73,7 +86,7 @@ def listrak_webhook(
     *,
     resolver: Callable[[HttpRequest], Webhook | Awaitable[Webhook]] | None = None,
     on_rejected: Callable[[WebhookError, HttpRequest], object] | None = None,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+) -> _Decorator: ...
 def listrak_webhook(
     webhook: Webhook | Secrets | Callable[..., Any] | None = None,
     *,
@@ -156,7 +169,7 @@ def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpRespon
     return endpoint
 
 
-def _async_endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., Awaitable[HttpResponseBase]]:
+def _async_endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
     # The same, but for the user's own functions: they may block, so they run in Django's thread for such code.
     @functools.wraps(view)
     async def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

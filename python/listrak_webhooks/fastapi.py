@@ -300,16 +300,14 @@ def _set_signature(
         )
     if found.kind is inspect.Parameter.POSITIONAL_ONLY:
         raise ConfigurationError(f"{name} takes the event by position only, and FastAPI passes everything by name")
-    event = found.replace(
-        kind=inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty,
-        annotation=Annotated[Event, Depends(dependency)],
-    )
-    # Keyword-only ones stand before `**kwargs`, and FastAPI passes everything by name anyway.
-    place = len(parameters)
-    if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
-        place -= 1
-    parameters.insert(place, event)
+    # The event comes first, and with it the verification: FastAPI runs dependencies in the order of the parameters. By
+    # name only, because that is how FastAPI passes them, and because then any order is allowed.
+    event = found.replace(default=inspect.Parameter.empty, annotation=Annotated[Event, Depends(dependency)])
+    variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    parameters = [
+        parameter if parameter.kind in variable else parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in [event, *parameters]
+    ]
     operation.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
 
     from_body = _body_parameters(get_dependant(path="/", call=operation))

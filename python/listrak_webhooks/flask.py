@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import inspect
 import io
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 from ._adapter import (
     SETTING,
@@ -41,6 +41,7 @@ try:
     from flask import Request, Response, current_app, jsonify, request
 except ModuleNotFoundError as error:
     raise missing_framework("flask", "Flask", error) from None
+from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
 if TYPE_CHECKING:
@@ -57,17 +58,33 @@ MAX_CONTENT_LENGTH = "Flask's MAX_CONTENT_LENGTH"
 
 P = ParamSpec("P")
 ViewResult: TypeAlias = "ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None"
+Owner = TypeVar("Owner", bound=MethodView)
+
+
+class _Decorator(Protocol):
+    """What `listrak_webhook(...)` returns: it takes a function, or a method of a `MethodView`."""
+
+    @overload
+    def __call__(self, view: Callable[Concatenate[Event, P], ViewResult], /) -> Callable[P, ResponseReturnValue]: ...
+    @overload
+    def __call__(
+        self, view: Callable[Concatenate[Owner, Event, P], ViewResult], /
+    ) -> Callable[Concatenate[Owner, P], ResponseReturnValue]: ...
 
 
 @overload
 def listrak_webhook(webhook: Callable[Concatenate[Event, P], ViewResult], /) -> Callable[P, ResponseReturnValue]: ...
 @overload
 def listrak_webhook(
+    webhook: Callable[Concatenate[Owner, Event, P], ViewResult], /
+) -> Callable[Concatenate[Owner, P], ResponseReturnValue]: ...
+@overload
+def listrak_webhook(
     webhook: Webhook | Secrets | None = None,
     *,
     resolver: Callable[[Request], Webhook | Awaitable[Webhook]] | None = None,
     on_rejected: Callable[[WebhookError, Request], object] | None = None,
-) -> Callable[[Callable[Concatenate[Event, P], ViewResult]], Callable[P, ResponseReturnValue]]: ...
+) -> _Decorator: ...
 def listrak_webhook(
     webhook: Webhook | Secrets | Callable[..., Any] | None = None,
     *,
