@@ -14,7 +14,7 @@ use pyo3::types::{
 
 use crate::body::type_name;
 use crate::error::Error;
-use crate::signature::{Encoding, Key, SecretFault};
+use crate::signature::{Encoding, Key, Keys, SecretFault};
 
 /// The longest tolerance, in seconds: a year of 365 days.
 const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
@@ -40,7 +40,7 @@ macro_rules! argument {
 
 argument! {
     /// One secret, or a sequence of them, the current one first.
-    Keys(Vec<Key>) by keys, typed "listrak_webhooks._types" "Secrets"
+    Secrets(Keys) by keys, typed "listrak_webhooks._types" "Secrets"
 }
 argument! {
     /// Whole seconds either way.
@@ -93,9 +93,9 @@ impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
 }
 
 /// Fails with [`Error::Configuration`], which never shows the secret.
-fn keys(secret: &Bound<'_, PyAny>) -> Result<Vec<Key>, Error> {
+fn keys(secret: &Bound<'_, PyAny>) -> Result<Keys, Error> {
     if secret.is_instance_of::<PyString>() || secret.is_instance_of::<PyBytes>() {
-        return Ok(vec![key(secret, "the secret")?]);
+        return Keys::new([key(secret, "the secret")?]).ok_or_else(no_secret);
     }
     let Some(secrets) = sequence(secret) else {
         return Err(Error::Configuration(format!(
@@ -109,12 +109,11 @@ fn keys(secret: &Bound<'_, PyAny>) -> Result<Vec<Key>, Error> {
         let place = format!("secret number {}", keys.len() + 1);
         keys.push(key(&secret?, &place)?);
     }
-    if keys.is_empty() {
-        return Err(Error::Configuration(
-            "the sequence of secrets is empty; without a secret nothing can be verified".to_owned(),
-        ));
-    }
-    Ok(keys)
+    Keys::new(keys).ok_or_else(no_secret)
+}
+
+fn no_secret() -> Error {
+    Error::Configuration("the sequence of secrets is empty; without a secret nothing can be verified".to_owned())
 }
 
 /// `object` as a sequence, unless it is one of numbers: `bytearray` and `memoryview` are no secrets, nor lists of them.
@@ -130,7 +129,7 @@ fn sequence<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, PyS
 /// # Errors
 ///
 /// [`Error::Configuration`], which names the variable.
-pub(crate) fn keys_in_environment(py: Python<'_>, name: &str) -> Result<Keys, Error> {
+pub(crate) fn keys_in_environment(py: Python<'_>, name: &str) -> Result<Secrets, Error> {
     // Python's view of the environment, which is the one that `.env` loaders and tests change.
     let environ = py.import("os")?.getattr("environ")?;
     let mut keys = Vec::new();
@@ -145,7 +144,7 @@ pub(crate) fn keys_in_environment(py: Python<'_>, name: &str) -> Result<Keys, Er
             )));
         }
     }
-    Ok(Keys(keys))
+    Keys::new(keys).map(Secrets).ok_or_else(no_secret)
 }
 
 /// The key for the one secret in `object`; `place` is what a message calls it.

@@ -105,6 +105,45 @@ impl Key {
     }
 }
 
+/// The keys of one webhook: never none, so that there is always one to sign with and never nothing to check against.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    current: Key,
+    previous: Vec<Key>,
+}
+
+impl Keys {
+    /// The keys in `keys`, of which the first is the current one; `None` where there is none.
+    #[must_use]
+    pub fn new(keys: impl IntoIterator<Item = Key>) -> Option<Self> {
+        let mut keys = keys.into_iter();
+        Some(Self {
+            current: keys.next()?,
+            previous: keys.collect(),
+        })
+    }
+
+    /// The key to sign with.
+    #[must_use]
+    pub fn current(&self) -> &Key {
+        &self.current
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        1 + self.previous.len()
+    }
+
+    /// The index of the first key under which `mac` is the MAC of `body + timestamp`; 0 is the current one.
+    #[must_use]
+    pub fn find(&self, body: &[u8], timestamp: &[u8], mac: &[u8; MAC_LEN]) -> Option<usize> {
+        std::iter::once(&self.current)
+            .chain(&self.previous)
+            .position(|key| key.matches(body, timestamp, mac))
+    }
+}
+
 /// How a MAC is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {

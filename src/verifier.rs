@@ -1,14 +1,14 @@
 //! The whole verdict on a delivery, as plain Rust: no interpreter, no clock, no allocation on the way to a yes.
 
 use crate::error::Error;
-use crate::signature::{self, Encoding, Key};
+use crate::signature::{self, Encoding, Keys};
 use crate::timestamp::{self, OutsideWindow};
 
 /// What a delivery is checked against.
 #[derive(Debug, Clone)]
 pub struct Verifier {
-    /// The keys that are accepted, the current one first.
-    pub keys: Vec<Key>,
+    /// The keys that are accepted.
+    pub keys: Keys,
     /// Whole seconds that the sender's clock may be behind or ahead of ours.
     pub tolerance: i64,
     /// The one encoding that is accepted, or `None` for both.
@@ -59,10 +59,9 @@ impl Verifier {
         let claim = signature::decode(signature, self.encoding)?;
         let secret_index = self
             .keys
-            .iter()
-            .position(|key| key.matches(body, timestamp, &claim.mac))
+            .find(body, timestamp, &claim.mac)
             .ok_or(Error::SignatureMismatch {
-                secrets: self.keys.len(),
+                secrets: self.keys.count(),
             })?;
         timestamp::check_window(sent, now, self.tolerance).map_err(|outside| match outside {
             OutsideWindow::Stale { skew } => Error::StaleTimestamp {
@@ -90,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::error::Header;
+    use crate::signature::Key;
     use crate::signature::{MAC_LEN, SignatureFault};
     use proptest::prelude::*;
 
@@ -99,7 +99,7 @@ mod tests {
 
     fn verifier(secrets: &[&str]) -> Verifier {
         Verifier {
-            keys: secrets.iter().map(|secret| Key::from_text(secret).unwrap()).collect(),
+            keys: Keys::new(secrets.iter().map(|secret| Key::from_text(secret).unwrap())).unwrap(),
             tolerance: 900,
             encoding: None,
             max_body: 1024,
@@ -136,9 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_nothing_is_accepted() {
-        let verdict = verifier(&[]).verify(BODY, TEXT, &signature("any", BODY, TEXT), SENT);
-        assert!(matches!(verdict, Err(Error::SignatureMismatch { secrets: 0 })));
+    fn there_are_no_keys_without_a_key() {
+        assert!(Keys::new([]).is_none());
     }
 
     #[test]

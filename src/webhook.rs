@@ -5,12 +5,12 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::body;
 use crate::config::{
-    self, AcceptedEncoding, Headers, Keys, MaxBody, Now, SigningEncoding, SigningTime, Size, Tolerance,
+    self, AcceptedEncoding, Headers, MaxBody, Now, Secrets, SigningEncoding, SigningTime, Size, Tolerance,
 };
 use crate::error::{Error, Header};
 use crate::event::Event;
 use crate::headers::{self, Value};
-use crate::signature::{Encoding, Key};
+use crate::signature::Encoding;
 use crate::timestamp;
 use crate::verifier::Verifier;
 
@@ -63,7 +63,7 @@ impl Webhook {
         ),
         text_signature = "(secret, *, tolerance=900, encoding='any', max_body=4194304)"
     )]
-    fn new(secret: Keys, tolerance: Tolerance, encoding: AcceptedEncoding, max_body: MaxBody) -> Self {
+    fn new(secret: Secrets, tolerance: Tolerance, encoding: AcceptedEncoding, max_body: MaxBody) -> Self {
         Self {
             verifier: Verifier {
                 keys: secret.0,
@@ -283,8 +283,8 @@ impl Webhook {
     fn __repr__(&self) -> String {
         format!(
             "Webhook(<{} secret{}>, tolerance={}, encoding='{}', max_body={})",
-            self.verifier.keys.len(),
-            if self.verifier.keys.len() == 1 { "" } else { "s" },
+            self.verifier.keys.count(),
+            if self.verifier.keys.count() == 1 { "" } else { "s" },
             self.tolerance(),
             self.encoding(),
             self.max_body(),
@@ -324,12 +324,7 @@ impl Webhook {
             )
         })?;
         let body = body::to_bytes(body, |_| Ok(()))?;
-        let key: &Key = self
-            .verifier
-            .keys
-            .first()
-            .ok_or_else(|| Error::Configuration("there is no secret to sign with".to_owned()))?;
-        let mac = key.mac(body.as_bytes(), timestamp.as_bytes());
+        let mac = self.verifier.keys.current().mac(body.as_bytes(), timestamp.as_bytes());
         Ok((timestamp, encoding.0.encode(&mac)))
     }
 }
@@ -364,7 +359,7 @@ impl Webhook {
 pub(crate) fn verify(
     body: &Bound<'_, PyAny>,
     headers: Headers<'_>,
-    secret: Keys,
+    secret: Secrets,
     now: Option<Now>,
     tolerance: Tolerance,
     encoding: AcceptedEncoding,
@@ -396,7 +391,7 @@ pub(crate) fn verify(
 pub(crate) fn sign(
     body: &Bound<'_, PyAny>,
     timestamp: SigningTime,
-    secret: Keys,
+    secret: Secrets,
     encoding: SigningEncoding,
 ) -> Result<String, Error> {
     Webhook::new(secret, DEFAULT_TOLERANCE, AcceptedEncoding(None), DEFAULT_MAX_BODY).sign(body, timestamp, encoding)
