@@ -143,10 +143,12 @@ class _Door:
     def resolve(self, request: HttpRequest) -> Webhook:
         return self.source.get() if self.resolver is None else check_resolved(_run(self.resolver, request))
 
-    def tell(self, error: Refusal, request: HttpRequest) -> None:
+    def refuse(self, error: Refusal, request: HttpRequest) -> HttpResponseBase:
+        log_refusal(error)
         if self.on_rejected is not None and isinstance(error, WebhookError):
             with verdict_stands(error):
                 _run(self.on_rejected, error, request)
+        return JsonResponse({"error": error.code}, status=error.status)
 
 
 def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
@@ -157,35 +159,33 @@ def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpRespon
         try:
             event = _receive(request, door.resolve(request))
         except (WebhookError, ConfigurationError) as error:
-            door.tell(error, request)
-            return _refuse(error)
+            return door.refuse(error, request)
         try:
             return _answer(view(request, event, *args, **kwargs))
         except PayloadError as error:
             _roll_back()
-            door.tell(error, request)
-            return _refuse(error)
+            return door.refuse(error, request)
 
     return endpoint
 
 
 def _async_endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
     # The same, but for the user's own functions: they may block, so they run in Django's thread for such code.
+    resolve, refuse = sync_to_async(door.resolve), sync_to_async(door.refuse)
+
     @functools.wraps(view)
     async def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         try:
-            webhook = door.resolve(request) if door.resolver is None else await sync_to_async(door.resolve)(request)
+            webhook = await resolve(request) if door.resolver else door.resolve(request)
             event = _receive(request, webhook)
         except (WebhookError, ConfigurationError) as error:
-            await sync_to_async(door.tell)(error, request)
-            return _refuse(error)
+            return await refuse(error, request) if door.on_rejected else door.refuse(error, request)
         try:
             return _answer(await view(request, event, *args, **kwargs))
         except PayloadError as error:
-            await sync_to_async(door.tell)(error, request)
-            return _refuse(error)
+            return await refuse(error, request) if door.on_rejected else door.refuse(error, request)
 
     return endpoint
 
@@ -214,11 +214,6 @@ def _roll_back() -> None:
     for connection in connections.all(initialized_only=True):
         if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
             connection.set_rollback(True)
-
-
-def _refuse(error: Refusal) -> HttpResponseBase:
-    log_refusal(error)
-    return JsonResponse({"error": error.code}, status=error.status)
 
 
 def _receive(request: HttpRequest, webhook: Webhook) -> Event:
