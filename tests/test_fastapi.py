@@ -141,7 +141,7 @@ class TestHandler:
 
     @pytest.mark.parametrize("first", [True, False], ids=["event-first", "event-last"])
     def test_arbitrary_keyword_arguments_beside_the_event(self, app: FastAPI, *, first: bool) -> None:
-        """FastAPI takes `**rest` for one more query parameter, and so it stays."""
+        """FastAPI would take `**rest` for a parameter that must be there, and refuse every delivery without it."""
 
         async def one(event: Event, account: int, **rest: str) -> str:
             return f"{account} {rest} {event.encoding}"
@@ -150,7 +150,7 @@ class TestHandler:
             return await one(event, account, **rest)
 
         app.post("/{account}")(listrak_webhook(one if first else other))
-        assert post(app, path="/7?rest=x").json() == "7 {'rest': 'x'} base64"
+        assert post(app, path="/7").json() == "7 {} base64"
 
     def test_a_parameter_with_a_default_before_the_event(self, app: FastAPI) -> None:
         """The event has no default, wherever it stands."""
@@ -1244,3 +1244,36 @@ class TestOrder:
 
         with pytest.raises(ConfigurationError, match="by position only"):
             listrak_webhook(handler)
+
+    def test_a_method_can_be_decorated_in_its_class(self, app: FastAPI) -> None:
+        """`self` stays in front, so that the method can be bound."""
+
+        class Shop:
+            name = "shop"
+
+            @listrak_webhook
+            async def receive(self, event: Event, tag: str = "-") -> str:
+                return f"{self.name} {tag} {event.encoding}"
+
+        app.post(PATH)(Shop().receive)
+        assert post(app, path=f"{PATH}?tag=t").json() == "shop t base64"
+
+    def test_two_events_are_one_too_many(self) -> None:
+        """There is one delivery in a request."""
+
+        def handler(event: Event, other: Event) -> None:
+            del event, other
+
+        with pytest.raises(ConfigurationError, match="2 parameters for the event"):
+            listrak_webhook(handler)
+
+    def test_a_response_made_by_a_dependency_does_not_describe_the_empty_one(self, app: FastAPI) -> None:
+        """Its length and type are its own."""
+
+        @app.post(PATH)
+        @listrak_webhook
+        async def handler(event: Event, made: Annotated[Response, Depends(lambda: Response("text"))]) -> None:
+            del event, made
+
+        answer = post(app)
+        assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")

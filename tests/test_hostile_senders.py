@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +63,9 @@ def make_flask_app() -> flask.Flask:
 
 
 def gunicorn_app() -> flask.Flask:
-    """Return what Gunicorn serves, with a short wait."""
+    """Return what Gunicorn serves, with a short wait, and a default timeout such as code that calls out often sets."""
     _adapter.BODY_WAIT_SECONDS = 0.3
+    socket.setdefaulttimeout(10)
     return make_flask_app()
 
 
@@ -104,6 +107,17 @@ class TestGunicorn:
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert "body_unavailable" in gunicorn_log.read_text(encoding="utf-8")
         assert "Traceback" not in gunicorn_log.read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+    def test_an_honest_sender_that_is_slow_is_waited_for(self, gunicorn_port: int, *, chunked: bool) -> None:
+        """Also where the process has a default timeout, which would make the connection one that never waits."""
+        delivery = Delivery(chunked=chunked).to_bytes()
+        head, blank, rest = delivery.partition(b"\r\n\r\n")
+        with Connection(gunicorn_port) as connection:
+            for part in (head + blank, rest[:7], rest[7:]):
+                connection.send(part)
+                time.sleep(0.1)
+            assert connection.answer().status == 200
 
     @pytest.mark.parametrize(
         "request_bytes",
@@ -155,6 +169,13 @@ class TestDevelopmentServers:
             connection.send(raw_request(b"", "Content-Length: " + "9" * 5000))
             answer = connection.answer()
         assert (answer.status, answer.json()) == (413, {"error": "body_too_large"})
+
+    @pytest.mark.parametrize("length", ["{} ", "\t{}\t"], ids=["space", "tabs"])
+    def test_white_space_around_a_length_is_no_part_of_it(self, port: int, length: str) -> None:
+        """Not every server takes it off, and the delivery is genuine."""
+        with Connection(port) as connection:
+            connection.send(raw_request(BODY, "Content-Length:" + length.format(len(BODY))))
+            assert connection.answer().status == 200
 
     def test_a_sender_that_stalls_is_not_waited_for_for_ever(self, port: int) -> None:
         """The wait ends, the answer says that the body is not there, and the server goes on."""

@@ -120,6 +120,8 @@ def parse_content_length(text: str | None) -> int | None:
     Raises:
         BodyUnavailableError: it is no number (RFC 9110, section 8.6), so that nobody knows where the body ends.
     """
+    # White space around a value is no part of it (RFC 9110, section 5.5), and not every server takes it off.
+    text = (text or "").strip(" \t")
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
@@ -175,6 +177,11 @@ def body_consumed(fact: str) -> BodyUnavailableError:
         f"{fact}: other code has read the request before this view, or the sender or the server broke off; look for a "
         "middleware or hook that reads the body, form or stream, and let it leave this route alone"
     )
+
+
+def body_unreadable(error: Exception) -> BodyUnavailableError:
+    """Return the error for a body that the server's reader gave up on, with an exception of its own."""
+    return body_consumed(f"the body ended early or was malformed ({type(error).__name__})")
 
 
 def body_over_framework_limit(setting: str) -> BodyTooLargeError:

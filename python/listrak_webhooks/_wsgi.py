@@ -76,16 +76,19 @@ def bounded_wait(environ: dict[str, Any]) -> Generator[Peekable | None, None, No
 
     Some servers hand out the connection itself (Werkzeug's, `wsgiref` and Django's for development, gunicorn's with
     threads): once other code has read the body, or where the sender stalls, a read waits for bytes that never come.
-    For these the kernel ends the wait, and the read comes back short. Yields the connection's bare stream, or `None`
-    where the server has one of its own.
+    For these the kernel ends the wait, and the read comes back short; not under TLS, which reads on by itself. Yields
+    the connection's bare stream, or `None` where the server has one of its own.
     """
     bare = _bare_stream(environ)
     number = _descriptor(environ, bare)
     if number is None:
         yield bare
         return
-    # A duplicate of the descriptor: options belong to the connection, and closing this one leaves the server's open.
+    # A duplicate of the descriptor: options belong to the connection, and closing this one leaves the server's open. So
+    # does the blocking mode, which a new socket object sets by the process's default timeout.
+    blocking = os.get_blocking(number)
     with socket.socket(fileno=os.dup(number)) as connection:
+        os.set_blocking(number, blocking)
         before = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.calcsize("ll"))
         seconds, fraction = divmod(_adapter.BODY_WAIT_SECONDS, 1)
         after = struct.pack("ll", int(seconds), int(fraction * 1_000_000))

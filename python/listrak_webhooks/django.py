@@ -21,6 +21,7 @@ from ._adapter import (
     WebhookSource,
     body_consumed,
     body_over_framework_limit,
+    body_unreadable,
     check_arguments,
     check_resolved,
     log_refusal,
@@ -110,7 +111,8 @@ def listrak_webhook(
         resolver: a function of the request that returns the `Webhook`, for many accounts on one route; it may be
             `async`.
         on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; it may be
-            `async`. If it raises, that is logged and the verdict stands.
+            `async`. If it raises, that is logged and the verdict stands. What it writes to the database for a
+            `PayloadError` under `ATOMIC_REQUESTS` is rolled back with the rest.
 
     Raises:
         ConfigurationError: a secret cannot be one, or, with the settings loaded, there is none.
@@ -163,8 +165,9 @@ def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpRespon
         try:
             return _answer(view(request, event, *args, **kwargs))
         except PayloadError as error:
+            response = door.refuse(error, request)
             _roll_back()
-            return door.refuse(error, request)
+            return response
 
     return endpoint
 
@@ -232,11 +235,11 @@ def _read_body(request: HttpRequest, webhook: Webhook, declared: int | None) -> 
         raise body_over_framework_limit(DATA_UPLOAD_MAX_MEMORY_SIZE) from None
     except RawPostDataException:
         raise body_consumed("the body was already read as a stream") from None
-    except WebhookError:
+    except (WebhookError, MemoryError):
         raise
-    except Exception:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001
         # A server's reader has exceptions of its own for what it cannot read.
-        raise body_consumed("the body ended early or was malformed") from None
+        raise body_unreadable(error) from None
 
 
 def _read(request: HttpRequest, webhook: Webhook, declared: int | None) -> bytes:

@@ -18,6 +18,7 @@ with the secret in the environment variable `LISTRAK_WEBHOOK_SECRET`.
 # instance it cannot resolve them from text.
 import functools
 import inspect
+import itertools
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
@@ -285,29 +286,29 @@ def _set_signature(
     except NameError:
         # A name that is not there yet; FastAPI resolves the texts itself, later or not at all.
         signature = inspect.signature(handler)
-    parameters: list[inspect.Parameter] = []
-    found = None
-    for parameter in signature.parameters.values():
-        if found is None and _is_event(parameter.annotation):
-            found = parameter
-        else:
-            parameters.append(parameter)
     name = getattr(handler, "__name__", type(handler).__name__)
-    if found is None:
+    parameters = list(signature.parameters.values())
+    events = [parameter for parameter in parameters if _is_event(parameter.annotation)]
+    if len(events) != 1:
         raise ConfigurationError(
-            f"{name} has no parameter for the event; annotate one with Event, from listrak_webhooks, which "
-            "must be imported at run time and not for type checkers alone"
+            f"{name} has {len(events)} parameters for the event and needs one; annotate one with Event, from "
+            "listrak_webhooks, which must be imported at run time and not for type checkers alone"
         )
-    if found.kind is inspect.Parameter.POSITIONAL_ONLY:
-        raise ConfigurationError(f"{name} takes the event by position only, and FastAPI passes everything by name")
-    # The event comes first, and with it the verification: FastAPI runs dependencies in the order of the parameters. By
-    # name only, because that is how FastAPI passes them, and because then any order is allowed.
-    event = found.replace(default=inspect.Parameter.empty, annotation=Annotated[Event, Depends(dependency)])
+    if any(parameter.kind is inspect.Parameter.POSITIONAL_ONLY for parameter in parameters):
+        raise ConfigurationError(f"{name} takes a parameter by position only, and FastAPI passes everything by name")
+    # What is bare in front, such as the `self` of a method, stays there. Of the rest the event comes first, and with it
+    # the verification: FastAPI runs dependencies in the order of the parameters. By name only, because that is how
+    # FastAPI passes them, and because then any order is allowed. `*args` and `**kwargs` it would take for fields.
+    bare = list(itertools.takewhile(_is_bare, parameters))
+    event = events[0].replace(default=inspect.Parameter.empty, annotation=Annotated[Event, Depends(dependency)])
     variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    parameters = [
-        parameter if parameter.kind in variable else parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in [event, *parameters]
+    rest = [
+        parameter
+        for parameter in parameters[len(bare) :]
+        if parameter is not events[0] and parameter.kind not in variable
     ]
+    by_name = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [event, *rest]]
+    parameters = [*bare, *by_name]
     operation.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
 
     from_body = _body_parameters(get_dependant(path="/", call=operation))
@@ -316,6 +317,12 @@ def _set_signature(
             f"{name} takes {', '.join(from_body)} from the body, which FastAPI would parse before the "
             "signature is checked; take it from the event, as event.payload"
         )
+
+
+def _is_bare(parameter: inspect.Parameter) -> bool:
+    nothing = inspect.Parameter.empty
+    by_position = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return by_position and parameter.annotation is nothing and parameter.default is nothing
 
 
 def _body_parameters(dependant: Dependant) -> list[str]:
@@ -347,7 +354,8 @@ def _answer(result: Any, arguments: dict[str, Any]) -> Any:
         return result
     empty = Response()
     for argument in arguments.values():
-        if isinstance(argument, Response):
+        # The one that FastAPI injects has no length yet; a response that a dependency made has.
+        if isinstance(argument, Response) and "content-length" not in argument.headers:
             empty.status_code = argument.status_code or empty.status_code
             empty.headers.raw.extend(argument.headers.raw)
     return empty

@@ -23,8 +23,8 @@ from ._adapter import (
     SETTING,
     Refusal,
     WebhookSource,
-    body_consumed,
     body_over_framework_limit,
+    body_unreadable,
     check_arguments,
     check_resolved,
     log_refusal,
@@ -61,6 +61,12 @@ ViewResult: TypeAlias = "ResponseReturnValue | Awaitable[ResponseReturnValue | N
 Owner = TypeVar("Owner", bound=MethodView)
 
 
+class _ViewOfAnyArguments(Protocol):
+    """A view that takes its URL arguments together."""
+
+    def __call__(self, event: Event, **url_args: Any) -> ViewResult: ...
+
+
 class _Decorator(Protocol):
     """What `listrak_webhook(...)` returns: it takes a function, or a method of a `MethodView`."""
 
@@ -70,6 +76,11 @@ class _Decorator(Protocol):
     def __call__(
         self, view: Callable[Concatenate[Owner, Event, P], ViewResult], /
     ) -> Callable[Concatenate[Owner, P], ResponseReturnValue]: ...
+    # For mypy, to which `**url_args` is no `P`; pyright says that it has seen the shape above.
+    @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload]
+        self, view: _ViewOfAnyArguments, /
+    ) -> Callable[..., ResponseReturnValue]: ...
 
 
 @overload
@@ -78,6 +89,10 @@ def listrak_webhook(webhook: Callable[Concatenate[Event, P], ViewResult], /) -> 
 def listrak_webhook(
     webhook: Callable[Concatenate[Owner, Event, P], ViewResult], /
 ) -> Callable[Concatenate[Owner, P], ResponseReturnValue]: ...
+@overload
+def listrak_webhook(  # pyright: ignore[reportOverlappingOverload]
+    webhook: _ViewOfAnyArguments, /
+) -> Callable[..., ResponseReturnValue]: ...
 @overload
 def listrak_webhook(
     webhook: Webhook | Secrets | None = None,
@@ -197,11 +212,11 @@ def _read_body(webhook: Webhook, declared: int | None) -> bytes:
             return request.get_data()
     except RequestEntityTooLarge:
         raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
-    except WebhookError:
+    except (WebhookError, MemoryError):
         raise
-    except Exception:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001
         # A server's reader has exceptions of its own for what it cannot read.
-        raise body_consumed("the body ended early or was malformed") from None
+        raise body_unreadable(error) from None
 
 
 def _read_ahead(webhook: Webhook) -> None:

@@ -27,6 +27,18 @@ def parentheses(event: Event, account: str, number: int) -> str:
     return f"{account} {number} {event.id}"
 
 
+@app.post("/together/<account>")
+@listrak_webhook
+def together(event: Event, **url_args: str) -> str:
+    return f"{url_args} {event.id}"
+
+
+@app.post("/together-parentheses/<account>")
+@listrak_webhook(webhook)
+async def together_parentheses(event: Event, **url_args: str) -> None:
+    print(url_args, event.id)
+
+
 @app.post("/async/<account>")
 @listrak_webhook
 async def asynchronous(event: Event, account: str) -> None:
