@@ -186,6 +186,18 @@ class TestDevelopmentServers:
         assert exchange(port, Delivery()).status == 200
 
 
+@pytest.mark.parametrize("sent", [0, 9])
+@pytest.mark.parametrize("server", [wsgiref_server, werkzeug_server])
+def test_the_wait_for_the_next_piece_is_one_wait(server: Server, sent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before the sender stalled does not earn it another wait."""
+    monkeypatch.setattr(_adapter, "BODY_WAIT_SECONDS", 1.0)
+    with server(make_flask_app()) as port, Connection(port) as connection:
+        started = time.monotonic()
+        connection.send(raw_request(BODY[:sent], f"Content-Length: {len(BODY)}"))
+        assert connection.answer().json() == {"error": "body_unavailable"}
+        assert 0.9 < time.monotonic() - started < 1.9
+
+
 def frames_of(error: BaseException) -> str:
     """Return what an error reporter would send off."""
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())

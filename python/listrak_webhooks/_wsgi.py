@@ -27,8 +27,12 @@ class SupportsRead(Protocol):
         ...
 
 
-class Peekable(Protocol):
+class BufferedReader(Protocol):
     """A buffered reader, as far as it is needed here."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Return what is there, and wait only where nothing is, and only once."""
+        ...
 
     def peek(self, size: int, /) -> bytes:
         """Return what is there without taking it, and wait only where nothing is."""
@@ -70,8 +74,17 @@ def read_limited(stream: SupportsRead, webhook: Webhook, framework_limit: int | 
     return b"".join(pieces)
 
 
+def read_pieces(stream: BufferedReader, size: int) -> bytes:
+    """Return the next `size` bytes of a connection, or what came before a wait for the next piece was ended."""
+    pieces: list[bytes] = []
+    while size > 0 and (piece := stream.read1(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
 @contextmanager
-def bounded_wait(environ: dict[str, Any]) -> Generator[Peekable | None, None, None]:
+def bounded_wait(environ: dict[str, Any]) -> Generator[BufferedReader | None, None, None]:
     """Let no single read of the request's body within wait longer than `BODY_WAIT_SECONDS`.
 
     Some servers hand out the connection itself (Werkzeug's, `wsgiref` and Django's for development, gunicorn's with
@@ -99,11 +112,11 @@ def bounded_wait(environ: dict[str, Any]) -> Generator[Peekable | None, None, No
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, before)
 
 
-def _bare_stream(environ: dict[str, Any]) -> Peekable | None:
+def _bare_stream(environ: dict[str, Any]) -> BufferedReader | None:
     stream = environ.get("wsgi.input")
     # Django's development server has put a stream of Django's around it, which keeps its method.
     stream = getattr(getattr(stream, "_read", None), "__self__", stream)
-    return cast("Peekable", stream) if isinstance(stream, io.BufferedReader) else None
+    return cast("BufferedReader", stream) if isinstance(stream, io.BufferedReader) else None
 
 
 def _descriptor(environ: dict[str, Any], stream: object) -> int | None:

@@ -34,7 +34,7 @@ from ._adapter import (
     verdict_stands,
     verify,
 )
-from ._wsgi import bounded_wait, is_chunked, is_terminated, read_limited
+from ._wsgi import bounded_wait, is_chunked, is_terminated, read_limited, read_pieces
 from .exceptions import ConfigurationError, PayloadError, WebhookError
 
 try:
@@ -206,9 +206,15 @@ def _read_body(webhook: Webhook, declared: int | None) -> bytes:
     if declared is not None:
         webhook.check_size(declared)
     try:
-        with bounded_wait(request.environ):
+        with bounded_wait(request.environ) as bare:
             if declared is None and is_terminated(request.environ):
-                _read_ahead(webhook)
+                # Where nothing is left, Werkzeug may have kept what was read before.
+                if body := _read_undeclared(webhook):
+                    _put_back(body)
+            elif declared is not None and bare is not None and "stream" not in vars(_request()):
+                # Flask checks its own limit where the stream is first asked for.
+                _ = request.stream
+                _put_back(read_pieces(bare, declared))
             return request.get_data()
     except RequestEntityTooLarge:
         raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
@@ -219,12 +225,15 @@ def _read_body(webhook: Webhook, declared: int | None) -> bytes:
         raise body_unreadable(error) from None
 
 
-def _read_ahead(webhook: Webhook) -> None:
-    """Read a body without a length, up to the limit, and put it where Werkzeug looks for it.
+def _read_undeclared(webhook: Webhook) -> bytes:
+    """Read a body without a length, up to the limit.
 
     Werkzeug's own limit would cut such a body off without a word, and then its signature would look bad.
     """
-    body = read_limited(request.environ["wsgi.input"], webhook, request.max_content_length, MAX_CONTENT_LENGTH)
-    if body:
-        stream = io.BytesIO(body)
-        request.stream = stream  # type: ignore[assignment, unused-ignore]  # pyright: ignore[reportAttributeAccessIssue]
+    return read_limited(request.environ["wsgi.input"], webhook, request.max_content_length, MAX_CONTENT_LENGTH)
+
+
+def _put_back(body: bytes) -> None:
+    """Put `body` where Werkzeug looks for it."""
+    stream = io.BytesIO(body)
+    request.stream = stream  # type: ignore[assignment, unused-ignore]  # pyright: ignore[reportAttributeAccessIssue]
