@@ -796,12 +796,6 @@ def gunicorn_app() -> Any:
 
 
 @pytest.fixture(scope="module")
-def gunicorn_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file that Gunicorn's output goes to."""
-    return tmp_path_factory.mktemp("gunicorn") / "log"
-
-
-@pytest.fixture(scope="module")
 def gunicorn_port(gunicorn_log: Path) -> Generator[int, None, None]:
     """Yield the port of one Gunicorn for all."""
     with gunicorn_server("test_django:gunicorn_app()", gunicorn_log) as port:

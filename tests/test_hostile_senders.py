@@ -82,12 +82,6 @@ def raw_request(rest: bytes, *headers: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def gunicorn_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where Gunicorn logs."""
-    return tmp_path_factory.mktemp("gunicorn") / "log"
-
-
-@pytest.fixture(scope="module")
 def gunicorn_port(gunicorn_log: Path) -> Generator[int, None, None]:
     """Yield Gunicorn's port."""
     with gunicorn_server("test_hostile_senders:gunicorn_app()", gunicorn_log) as port:

@@ -14,7 +14,7 @@ from . import _adapter
 from ._adapter import body_over_framework_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from ._core import Webhook
 
@@ -62,22 +62,17 @@ def read_limited(stream: SupportsRead, webhook: Webhook, framework_limit: int | 
         BodyTooLargeError: it is over the lower of the two, of which no more than one byte beyond was read.
     """
     limit = webhook.max_body if framework_limit is None else min(webhook.max_body, framework_limit)
-    pieces: list[bytes] = []
-    left = limit + 1
-    while left > 0 and (piece := stream.read(left)):
-        pieces.append(piece)
-        left -= len(piece)
-    size = limit + 1 - left
-    if framework_limit is not None and size > framework_limit:
+    body = read_pieces(stream.read, limit + 1)
+    if framework_limit is not None and len(body) > framework_limit:
         raise body_over_framework_limit(framework_setting)
-    webhook.check_size(size)
-    return b"".join(pieces)
+    webhook.check_size(len(body))
+    return body
 
 
-def read_pieces(stream: BufferedReader, size: int) -> bytes:
-    """Return the next `size` bytes of a connection, or what came before a wait for the next piece was ended."""
+def read_pieces(read: Callable[[int], bytes], size: int) -> bytes:
+    """Return the next `size` bytes that `read` gives, or what it gave before it came back with nothing."""
     pieces: list[bytes] = []
-    while size > 0 and (piece := stream.read1(size)):
+    while size > 0 and (piece := read(size)):
         pieces.append(piece)
         size -= len(piece)
     return b"".join(pieces)

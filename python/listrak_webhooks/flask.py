@@ -214,7 +214,7 @@ def _read_body(webhook: Webhook, declared: int | None) -> bytes:
             elif declared is not None and bare is not None and "stream" not in vars(_request()):
                 # Flask checks its own limit where the stream is first asked for.
                 _ = request.stream
-                _put_back(read_pieces(bare, declared))
+                _put_back(read_pieces(bare.read1, declared))
             return request.get_data()
     except RequestEntityTooLarge:
         raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
