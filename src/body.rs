@@ -7,6 +7,10 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
 use crate::error::Error;
 
+/// From this many bytes on, other threads may run while a body is hashed or searched. Below it, handing the interpreter
+/// over and back costs more than the work.
+pub(crate) const LARGE_BODY: usize = 64 * 1024;
+
 /// `body` as `bytes`: the very object where it is `bytes` already, a snapshot where it could still change.
 ///
 /// `check` sees the size, in bytes, before anything is copied.

@@ -6,18 +6,20 @@ use std::time::Duration;
 #[cfg(feature = "stub")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-#[cfg(feature = "stub")]
-use pyo3::type_hint_identifier;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyFloat, PyInt, PyMemoryView, PySequence, PyString,
+    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView, PySequence,
+    PyString,
 };
+#[cfg(feature = "stub")]
+use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use crate::body::type_name;
 use crate::error::Error;
+use crate::payload::names::{Concept, Names, Path};
 use crate::signature::{Encoding, Key, Keys, SecretFault};
 
 /// The longest tolerance, in seconds: a year of 365 days.
-const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
+pub(crate) const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
 
 /// Makes a type of one argument: what it holds, what converts it, and what the stub calls it.
 macro_rules! argument {
@@ -78,6 +80,14 @@ argument! {
     SigningTime(i64) by signing_time, typed "listrak_webhooks._types" "SigningTime"
 }
 
+argument! {
+    /// The user's own names for the views.
+    Aliases(UsersNames) by optional_aliases, typed "listrak_webhooks._types" "Aliases"
+}
+
+/// Paths by what they lead to, as the user gave them.
+pub(crate) type UsersNames = Vec<(Concept, Vec<String>)>;
+
 /// Whatever holds the headers, as it is.
 pub(crate) struct Headers<'py>(pub(crate) Bound<'py, PyAny>);
 
@@ -86,6 +96,23 @@ impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
 
     #[cfg(feature = "stub")]
     const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("listrak_webhooks._types", "Headers");
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        Ok(Self(object.to_owned()))
+    }
+}
+
+/// A type of the user's, for a library of the user's to read.
+pub(crate) struct Model<'py>(pub(crate) Bound<'py, PyAny>);
+
+impl<'py> FromPyObject<'_, 'py> for Model<'py> {
+    type Error = Infallible;
+
+    #[cfg(feature = "stub")]
+    const INPUT_TYPE: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "type"),
+        type_hint_identifier!("listrak_webhooks._types", "T")
+    );
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
         Ok(Self(object.to_owned()))
@@ -279,6 +306,70 @@ fn max_body(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
     size.filter(|size| *size > 0)
         .and_then(|size| usize::try_from(size).ok())
         .ok_or_else(|| Error::Configuration("max_body must be a positive int, in bytes".to_owned()))
+}
+
+/// Fails with [`Error::Configuration`].
+fn optional_aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames, Error> {
+    if object.is_none() {
+        Ok(Vec::new())
+    } else {
+        aliases(object)
+    }
+}
+
+/// Fails with [`Error::Configuration`], which names what is wrong.
+pub(crate) fn aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames, Error> {
+    const EXAMPLE: &str = "such as {\"email\": [\"shopper_mail\"], \"items\": [\"basket.lines\"]}";
+    let Ok(mapping) = object.cast::<PyMapping>() else {
+        return Err(Error::Configuration(format!(
+            "aliases must be a mapping of names to lists of paths, not {}; pass one {EXAMPLE}",
+            type_name(object)
+        )));
+    };
+    let mut aliases = Vec::new();
+    for entry in mapping.items()? {
+        let (name, paths): (Bound<'_, PyAny>, Bound<'_, PyAny>) = entry.extract()?;
+        let name: String = name.extract().map_err(|_| {
+            Error::Configuration(format!(
+                "a name in aliases is {} and must be str; pass a mapping {EXAMPLE}",
+                type_name(&name)
+            ))
+        })?;
+        let concept = Concept::from_name(&name)
+            .map_err(|known| Error::Configuration(format!("aliases has no name {name:?}; the names are {known}")))?;
+        aliases.push((concept, paths_of(&name, &paths)?));
+    }
+    Ok(aliases)
+}
+
+fn paths_of(name: &str, object: &Bound<'_, PyAny>) -> Result<Vec<String>, Error> {
+    // A lone text is a sequence of its characters to Python, and here a slip.
+    let paths = if object.is_instance_of::<PyString>() {
+        None
+    } else {
+        object.extract::<Vec<String>>().ok()
+    };
+    let Some(paths) = paths else {
+        return Err(Error::Configuration(format!(
+            "the aliases of {name} must be a list of str, not {}; pass [\"a_field\"], or [\"an_object.a_field\"]",
+            type_name(object)
+        )));
+    };
+    match paths.iter().find(|path| Path::new(path).is_none()) {
+        None => Ok(paths),
+        Some(path) => Err(Error::Configuration(format!(
+            "the alias {path:?} of {name} is no path; write one name, or several with dots between them"
+        ))),
+    }
+}
+
+/// The user's own names in `names`, as they were given.
+pub(crate) fn aliases_to_dict<'py>(py: Python<'py>, names: &Names) -> PyResult<Bound<'py, PyDict>> {
+    let aliases = PyDict::new(py);
+    for (concept, paths) in names.user() {
+        aliases.set_item(concept.name(), paths)?;
+    }
+    Ok(aliases)
 }
 
 /// Fails with [`Error::WrongType`] and [`Error::WrongValue`]. What is beyond this machine is as large as can be.

@@ -1,17 +1,20 @@
 //! Event: a genuine delivery, as Python sees it.
 
-use std::convert::Infallible;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "stub")]
-use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDateTime, PyDict, PyTzInfo};
+use pyo3::types::{PyBytes, PyDateTime, PyDict, PyString, PyTuple, PyType, PyTzInfo};
 use pyo3::{PyTraverseError, PyVisit};
-#[cfg(feature = "stub")]
-use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use crate::payload;
+use crate::body::LARGE_BODY;
+use crate::config::Model;
+use crate::error::Error;
+use crate::payload::find::{Fields, Node};
+use crate::payload::kinds::{Dict, Items, Parsed, Texts};
+use crate::payload::value::{Reader, Value};
+use crate::payload::views::{Cart, Order, Page, Product};
+use crate::payload::{Reading, contact, json, scan, shape};
+use crate::travel;
 use crate::verifier::Verified;
 
 /// A delivery that is proven genuine.
@@ -27,19 +30,126 @@ use crate::verifier::Verified;
 ///     {'campaign': 'vip-mailer'}
 #[pyclass(frozen, module = "listrak_webhooks")]
 pub struct Event {
-    verified: Verified,
-    body: Py<PyBytes>,
-    // Not pyo3's own lock: `__traverse__` has no interpreter token to read it with.
+    pub(crate) verified: Verified,
+    pub(crate) body: Py<PyBytes>,
+    pub(crate) reading: Arc<Reading>,
+    // Not pyo3's own locks: `__traverse__` has no interpreter token to read them with.
     payload: OnceLock<Py<PyDict>>,
+    contact: OnceLock<Contact>,
+    // Apart, so that an event whose views nobody reads is small and quickly made.
+    views: OnceLock<Box<Views>>,
+}
+
+/// The views that were read so far.
+#[derive(Default)]
+struct Views {
+    coupons: OnceLock<Py<PyTuple>>,
+    items: OnceLock<Py<PyTuple>>,
+    cart: OnceLock<Option<Py<Cart>>>,
+    order: OnceLock<Option<Py<Order>>>,
+    product: OnceLock<Option<Py<Product>>>,
+    page: OnceLock<Option<Py<Page>>>,
+}
+
+struct Contact {
+    email: Option<Py<PyString>>,
+    phone: Option<Py<PyString>>,
+}
+
+impl Contact {
+    fn new<N: Node>(reading: &Reading, fields: &Fields<N>, text: impl Fn(N::Text) -> Py<PyString>) -> Self {
+        Self {
+            email: contact::email(fields, &reading.names).map(&text),
+            phone: contact::phone(fields, &reading.names).map(&text),
+        }
+    }
+}
+
+/// What `cell` keeps, made by `make` on first use. Two threads may both make it; the first to finish is the one whose
+/// work is kept, and both return it.
+fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
+    if let Some(kept) = cell.get() {
+        return Ok(kept);
+    }
+    let new = make()?;
+    Ok(cell.get_or_init(|| new))
 }
 
 impl Event {
-    pub(crate) fn new(verified: Verified, body: Bound<'_, PyBytes>) -> Self {
+    pub(crate) fn new(verified: Verified, body: Bound<'_, PyBytes>, reading: Arc<Reading>) -> Self {
         Self {
             verified,
             body: body.unbind(),
+            reading,
             payload: OnceLock::new(),
+            contact: OnceLock::new(),
+            views: OnceLock::new(),
         }
+    }
+
+    fn views(&self) -> &Views {
+        self.views.get_or_init(Box::default)
+    }
+
+    fn kept_payload(&self, py: Python<'_>) -> Result<&Py<PyDict>, Error> {
+        kept(&self.payload, || Ok(self.reading.payload(self.body.bind(py))?.unbind()))
+    }
+
+    fn kept_contact(&self, py: Python<'_>) -> Result<&Contact, Error> {
+        kept(&self.contact, || {
+            let body = self.body.as_bytes(py);
+            let scan = || scan::scan(body, &self.reading.names);
+            let scanned = if body.len() < LARGE_BODY {
+                scan()
+            } else {
+                py.detach(scan)
+            };
+            if let Some(fields) = scanned {
+                return Ok(Contact::new(&self.reading, &fields, |text| {
+                    PyString::new(py, &text).unbind()
+                }));
+            }
+            let payload = Value::new(self.kept_payload(py)?.bind(py).clone().into_any(), None);
+            let found = payload.fields(|fields| Contact::new(&self.reading, fields, Bound::unbind));
+            Ok(found.unwrap_or(Contact {
+                email: None,
+                phone: None,
+            }))
+        })
+    }
+
+    /// What `read` makes of the payload.
+    fn read<'py, T>(
+        &self,
+        py: Python<'py>,
+        read: impl FnOnce(&Reader<'_, 'py>, &Value<'py>) -> PyResult<T>,
+    ) -> Result<T, Error> {
+        let payload = self.kept_payload(py)?.bind(py).clone().into_any();
+        let exact = json::with_exact_numbers(self.body.bind(py));
+        Ok(read(
+            &Reader::new(py, &self.reading.names),
+            &Value::new(payload, exact),
+        )?)
+    }
+
+    fn kept_cart(&self, py: Python<'_>) -> Result<Option<&Py<Cart>>, Error> {
+        let cart = kept(&self.views().cart, || {
+            self.read(py, |reader, payload| {
+                shape::cart(reader, payload).map(|cart| Py::new(py, cart)).transpose()
+            })
+        })?;
+        Ok(cart.as_ref())
+    }
+
+    fn kept_order(&self, py: Python<'_>) -> Result<Option<&Py<Order>>, Error> {
+        let order = kept(&self.views().order, || {
+            self.read(py, |reader, payload| {
+                shape::order(reader, payload)
+                    .map(|order| Py::new(py, order))
+                    .transpose()
+            })
+        })?;
+        Ok(order.as_ref())
     }
 }
 
@@ -101,15 +211,184 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object; `body` still holds it.
     #[getter]
-    fn payload<'py>(&self, py: Python<'py>) -> PyResult<Payload<'py>> {
-        let payload = if let Some(kept) = self.payload.get() {
-            kept
-        } else {
-            let parsed = payload::parse(self.body.bind(py))?.unbind();
-            // Two threads may both have parsed; the first to finish is the one that is kept, and both return it.
-            self.payload.get_or_init(|| parsed)
-        };
-        Ok(Payload(payload.bind(py).clone()))
+    fn payload(&self, py: Python<'_>) -> Result<Dict, Error> {
+        Ok(Dict(self.kept_payload(py)?.clone_ref(py)))
+    }
+
+    /// The contact's email address, or `None`: a best effort, like all the views.
+    ///
+    /// Listrak documents that it appends the address if it knows it, and not under which name. Reading it does not
+    /// build the payload: one pass over the bytes finds it and `phone`.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object; nothing else in a body can make a view fail.
+    #[getter]
+    fn email(&self, py: Python<'_>) -> Result<Option<Py<PyString>>, Error> {
+        Ok(self.kept_contact(py)?.email.as_ref().map(|email| email.clone_ref(py)))
+    }
+
+    /// The contact's phone number as sent, or the digits of an integer, or `None`; found together with `email`.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn phone(&self, py: Python<'_>) -> Result<Option<Py<PyString>>, Error> {
+        Ok(self.kept_contact(py)?.phone.as_ref().map(|phone| phone.clone_ref(py)))
+    }
+
+    /// The coupon codes, in the order in which they came.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn coupons(&self, py: Python<'_>) -> Result<Texts, Error> {
+        let coupons = kept(&self.views().coupons, || {
+            self.read(py, |reader, payload| {
+                Ok(PyTuple::new(py, shape::coupons(reader, payload))?.unbind())
+            })
+        })?;
+        Ok(Texts(coupons.clone_ref(py)))
+    }
+
+    /// The lines of the cart or the order, else those at the top level.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn items(&self, py: Python<'_>) -> Result<Items, Error> {
+        let items = kept(&self.views().items, || {
+            let (cart, order) = (self.kept_cart(py)?, self.kept_order(py)?);
+            self.read(py, |reader, payload| {
+                let lines = shape::users_items(reader, payload)
+                    .or_else(|| cart?.get().lines(py))
+                    .or_else(|| order?.get().lines(py))
+                    .or_else(|| shape::items(reader, payload));
+                Ok(lines.unwrap_or_else(|| PyTuple::empty(py)).unbind())
+            })
+        })?;
+        Ok(Items(items.clone_ref(py)))
+    }
+
+    /// The cart that was left, or `None`.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn cart(&self, py: Python<'_>) -> Result<Option<Py<Cart>>, Error> {
+        Ok(self.kept_cart(py)?.map(|cart| cart.clone_ref(py)))
+    }
+
+    /// The order that was placed, or `None`.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn order(&self, py: Python<'_>) -> Result<Option<Py<Order>>, Error> {
+        Ok(self.kept_order(py)?.map(|order| order.clone_ref(py)))
+    }
+
+    /// The product that was browsed or that an alert is about, or `None`.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn product(&self, py: Python<'_>) -> Result<Option<Py<Product>>, Error> {
+        let product = kept(&self.views().product, || {
+            self.read(py, |reader, payload| {
+                shape::product(reader, payload)
+                    .map(|product| Py::new(py, product))
+                    .transpose()
+            })
+        })?;
+        Ok(product.as_ref().map(|product| product.clone_ref(py)))
+    }
+
+    /// The page that was browsed, or `None`.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn page(&self, py: Python<'_>) -> Result<Option<Py<Page>>, Error> {
+        let page = kept(&self.views().page, || {
+            self.read(py, |reader, payload| {
+                shape::page(reader, payload).map(|page| Py::new(py, page)).transpose()
+            })
+        })?;
+        Ok(page.as_ref().map(|page| page.clone_ref(py)))
+    }
+
+    /// What set the journey off: `"cart"`, `"order"`, `"product"`, `"page"`, `"alert"` or `"custom"`.
+    ///
+    /// A guess from the shape of the payload and no more: nothing that Listrak documents says it. Where it matters, let
+    /// the marketer write a field of your own into the webhook's JSON.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is not a JSON object.
+    #[getter]
+    fn journey(&self, py: Python<'_>) -> Result<&'static str, Error> {
+        self.read(py, |reader, payload| Ok(shape::journey(reader, payload)))
+    }
+
+    /// Read the body as a type of your own: a Pydantic model or anything that its `TypeAdapter` takes, a msgspec
+    /// `Struct`, a dataclass or a `TypedDict`.
+    ///
+    /// The library reads the verified bytes directly: msgspec for its own `Struct`s, Pydantic for all else, and msgspec
+    /// where Pydantic is not installed.
+    ///
+    /// Args:
+    ///     model: the type.
+    ///
+    /// Raises:
+    ///     PayloadError: the body is no JSON, or does not fit. The message and `problems` tell where and what was
+    ///         expected, and none of the values.
+    ///     ModuleNotFoundError: the library that the type needs is not installed.
+    ///     TypeError: neither library can read such a type.
+    ///
+    /// Example:
+    ///     >>> from typing import TypedDict
+    ///     >>> from listrak_webhooks import Webhook
+    ///     >>> class Mail(TypedDict):
+    ///     ...     campaign: str
+    ///     >>> webhook = Webhook("the HMAC secret")
+    ///     >>> body = b'{"campaign": "vip-mailer"}'
+    ///     >>> webhook.verify(body, webhook.signed_headers(body)).parse_as(Mail)
+    ///     {'campaign': 'vip-mailer'}
+    #[pyo3(signature = (model, /))]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
+    fn parse_as(&self, py: Python<'_>, model: Model<'_>) -> Result<Parsed, Error> {
+        Ok(Parsed(json::parse_as(self.body.bind(py), &model.0)?.unbind()))
+    }
+
+    /// Return everything that makes this event, in plain JSON types, to travel through a task queue.
+    ///
+    /// It holds the body (in base64) and the id, and no secret. What was changed in `payload` stays behind.
+    ///
+    /// Example:
+    ///     >>> from listrak_webhooks import Event, Webhook
+    ///     >>> webhook = Webhook("the HMAC secret")
+    ///     >>> event = webhook.verify(b"{}", webhook.signed_headers(b"{}"))
+    ///     >>> Event.from_dict(event.to_dict()) == event
+    ///     True
+    fn to_dict(&self, py: Python<'_>) -> Result<Dict, Error> {
+        Ok(Dict(travel::to_dict(self, py, travel::Body::Base64)?.unbind()))
+    }
+
+    /// Return the event that `to_dict` was called on.
+    ///
+    /// Nothing is verified again: pass only what comes from a queue of your own that nobody else can write to.
+    ///
+    /// Raises:
+    ///     ValueError: it is not what `to_dict` returns in this version.
+    #[classmethod]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
+    fn from_dict(_class: &Bound<'_, PyType>, data: travel::Data<'_>) -> Result<Self, Error> {
+        travel::from_dict(&data)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Bound<'py, PyDict>,)), Error> {
+        let py = slf.py();
+        let back = py.get_type::<Self>().getattr("from_dict")?;
+        Ok((back, (travel::to_dict(slf.get(), py, travel::Body::Bytes)?,)))
     }
 
     // Of another type, pyo3 answers `NotImplemented`, so that the other may have its say.
@@ -136,28 +415,14 @@ impl Event {
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "the signature is pyo3's")]
-    // The dict is the user's to change and could be made to hold the event.
+    // The payload is the user's to change and could be made to hold the event; and the views hold parts of it.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.payload.get().map_or(Ok(()), |payload| visit.call(payload))
-    }
-}
-
-/// A payload on its way out, so that the stub can say what is in the dict.
-struct Payload<'py>(Bound<'py, PyDict>);
-
-impl<'py> IntoPyObject<'py> for Payload<'py> {
-    type Target = PyDict;
-    type Output = Bound<'py, PyDict>;
-    type Error = Infallible;
-
-    #[cfg(feature = "stub")]
-    const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-        type_hint_identifier!("builtins", "dict"),
-        type_hint_identifier!("builtins", "str"),
-        type_hint_identifier!("typing", "Any")
-    );
-
-    fn into_pyobject(self, _py: Python<'py>) -> Result<Self::Output, Self::Error> {
-        Ok(self.0)
+        visit.call(self.payload.get())?;
+        let Some(views) = self.views.get() else { return Ok(()) };
+        visit.call(views.items.get())?;
+        visit.call(views.cart.get().and_then(Option::as_ref))?;
+        visit.call(views.order.get().and_then(Option::as_ref))?;
+        visit.call(views.product.get().and_then(Option::as_ref))?;
+        visit.call(views.page.get().and_then(Option::as_ref))
     }
 }

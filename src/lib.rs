@@ -4,6 +4,7 @@
 //! interpreter; the others are plain Rust, so tests and fuzzers reach them without one.
 
 pub mod error;
+pub mod payload;
 pub mod signature;
 pub mod timestamp;
 pub mod verifier;
@@ -17,7 +18,7 @@ mod event;
 #[cfg(feature = "python")]
 mod headers;
 #[cfg(feature = "python")]
-mod payload;
+mod travel;
 #[cfg(feature = "python")]
 mod webhook;
 
@@ -27,6 +28,8 @@ mod webhook;
 mod _core {
     #[pymodule_export]
     use crate::event::Event;
+    #[pymodule_export]
+    use crate::payload::views::{Cart, LineItem, Order, Page, Product};
     #[pymodule_export]
     use crate::webhook::{Webhook, sign, verify};
 }

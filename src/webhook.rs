@@ -1,15 +1,19 @@
 //! Webhook: what a user makes once and asks about every delivery.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::body;
+use crate::body::{self, LARGE_BODY};
 use crate::config::{
-    self, AcceptedEncoding, Headers, MaxBody, Now, Secrets, SigningEncoding, SigningTime, Size, Tolerance,
+    self, AcceptedEncoding, Aliases, Headers, MaxBody, Now, Secrets, SigningEncoding, SigningTime, Size, Tolerance,
 };
 use crate::error::{Error, Header};
 use crate::event::Event;
 use crate::headers::{self, Value};
+use crate::payload::Reading;
+use crate::payload::kinds::PathsByName;
 use crate::signature::Encoding;
 use crate::timestamp;
 use crate::verifier::Verifier;
@@ -19,10 +23,6 @@ const DEFAULT_TOLERANCE: Tolerance = Tolerance(900);
 
 /// Carts of over 100 kB are known from public integrations; this leaves room.
 const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
-
-/// From this many bytes on, other threads may run while a body is hashed. Below it, handing the interpreter over and
-/// back costs more than the hashing.
-const LARGE_BODY: usize = 64 * 1024;
 
 /// One webhook integration: its secrets, and how its deliveries are taken.
 ///
@@ -37,6 +37,9 @@ const LARGE_BODY: usize = 64 * 1024;
 ///     encoding: `"any"` (the default) takes signatures in base64 and in hex, `"base64"` and `"hex"` only the one.
 ///         Listrak's article shows both.
 ///     max_body: the largest body that is looked at, in bytes; 4 MiB by default.
+///     aliases: your own names for what the views look for, tried before the built-in ones, such as
+///         `{"email": ["shopper_mail"], "items": ["basket.lines"]}`; dots lead into objects. Case, `_`, `-` and spaces
+///         make no difference.
 ///
 /// Raises:
 ///     ConfigurationError: an argument cannot be right, such as an empty secret or one with white space around it.
@@ -48,6 +51,7 @@ const LARGE_BODY: usize = 64 * 1024;
 #[pyclass(frozen, module = "listrak_webhooks")]
 pub struct Webhook {
     verifier: Verifier,
+    reading: Arc<Reading>,
 }
 
 #[pymethods]
@@ -60,18 +64,27 @@ impl Webhook {
             tolerance = DEFAULT_TOLERANCE,
             encoding = AcceptedEncoding(None),
             max_body = DEFAULT_MAX_BODY,
+            aliases = Aliases(Vec::new()),
         ),
-        text_signature = "(secret, *, tolerance=900, encoding='any', max_body=4194304)"
+        text_signature = "(secret, *, tolerance=900, encoding='any', max_body=4194304, aliases=None)"
     )]
-    fn new(secret: Secrets, tolerance: Tolerance, encoding: AcceptedEncoding, max_body: MaxBody) -> Self {
-        Self {
+    fn new(
+        secret: Secrets,
+        tolerance: Tolerance,
+        encoding: AcceptedEncoding,
+        max_body: MaxBody,
+        aliases: Aliases,
+    ) -> Result<Self, Error> {
+        Ok(Self {
             verifier: Verifier {
                 keys: secret.0,
                 tolerance: tolerance.0,
                 encoding: encoding.0,
                 max_body: max_body.0,
             },
-        }
+            reading: Reading::new(aliases.0)
+                .map_err(|path| Error::Configuration(format!("the alias {path:?} is no path")))?,
+        })
     }
 
     /// Return a Webhook with the secret in an environment variable.
@@ -79,7 +92,7 @@ impl Webhook {
     /// Args:
     ///     name: the variable of the current secret. Where `<name>_PREVIOUS` is set too and not empty, it is the old
     ///         one, still accepted during a rotation.
-    ///     tolerance, encoding, max_body: as for `Webhook`.
+    ///     tolerance, encoding, max_body, aliases: as for `Webhook`.
     ///
     /// Raises:
     ///     ConfigurationError: the variable is unset or empty, or what it holds cannot be a secret.
@@ -97,8 +110,9 @@ impl Webhook {
             tolerance = DEFAULT_TOLERANCE,
             encoding = AcceptedEncoding(None),
             max_body = DEFAULT_MAX_BODY,
+            aliases = Aliases(Vec::new()),
         ),
-        text_signature = "(name='LISTRAK_WEBHOOK_SECRET', *, tolerance=900, encoding='any', max_body=4194304)"
+        text_signature = "(name='LISTRAK_WEBHOOK_SECRET', *, tolerance=900, encoding='any', max_body=4194304, aliases=None)"
     )]
     fn from_env(
         py: Python<'_>,
@@ -106,13 +120,15 @@ impl Webhook {
         tolerance: Tolerance,
         encoding: AcceptedEncoding,
         max_body: MaxBody,
+        aliases: Aliases,
     ) -> Result<Self, Error> {
-        Ok(Self::new(
+        Self::new(
             config::keys_in_environment(py, name)?,
             tolerance,
             encoding,
             max_body,
-        ))
+            aliases,
+        )
     }
 
     /// How many seconds the sender's clock may be behind or ahead of ours.
@@ -131,6 +147,12 @@ impl Webhook {
     #[getter]
     fn max_body(&self) -> usize {
         self.verifier.max_body
+    }
+
+    /// Your own names for what the views look for.
+    #[getter]
+    fn aliases(&self, py: Python<'_>) -> Result<PathsByName, Error> {
+        Ok(PathsByName(config::aliases_to_dict(py, &self.reading.names)?.unbind()))
     }
 
     /// Refuse a body of `size` bytes that is over `max_body`, before it is read.
@@ -308,7 +330,7 @@ impl Webhook {
         } else {
             body.py().detach(verdict)
         }?;
-        Ok(Event::new(verified, body))
+        Ok(Event::new(verified, body, Arc::clone(&self.reading)))
     }
 
     /// The texts of both headers.
@@ -333,7 +355,7 @@ impl Webhook {
 ///
 /// Args:
 ///     body, headers, now: as for `Webhook.verify`.
-///     secret, tolerance, encoding, max_body: as for `Webhook`.
+///     secret, tolerance, encoding, max_body, aliases: as for `Webhook`.
 ///
 /// Raises:
 ///     VerificationError, BodyTooLargeError, TypeError: as `Webhook.verify`.
@@ -349,8 +371,9 @@ impl Webhook {
         tolerance = DEFAULT_TOLERANCE,
         encoding = AcceptedEncoding(None),
         max_body = DEFAULT_MAX_BODY,
+        aliases = Aliases(Vec::new()),
     ),
-    text_signature = "(body, headers, secret, *, now=None, tolerance=900, encoding='any', max_body=4194304)"
+    text_signature = "(body, headers, secret, *, now=None, tolerance=900, encoding='any', max_body=4194304, aliases=None)"
 )]
 #[allow(
     clippy::too_many_arguments,
@@ -364,8 +387,9 @@ pub(crate) fn verify(
     tolerance: Tolerance,
     encoding: AcceptedEncoding,
     max_body: MaxBody,
+    aliases: Aliases,
 ) -> Result<Event, Error> {
-    Webhook::new(secret, tolerance, encoding, max_body).verify(body, headers, now)
+    Webhook::new(secret, tolerance, encoding, max_body, aliases)?.verify(body, headers, now)
 }
 
 /// Sign one body in one call, as Listrak would.
@@ -394,5 +418,13 @@ pub(crate) fn sign(
     secret: Secrets,
     encoding: SigningEncoding,
 ) -> Result<String, Error> {
-    Webhook::new(secret, DEFAULT_TOLERANCE, AcceptedEncoding(None), DEFAULT_MAX_BODY).sign(body, timestamp, encoding)
+    let encodings = AcceptedEncoding(None);
+    Webhook::new(
+        secret,
+        DEFAULT_TOLERANCE,
+        encodings,
+        DEFAULT_MAX_BODY,
+        Aliases(Vec::new()),
+    )?
+    .sign(body, timestamp, encoding)
 }

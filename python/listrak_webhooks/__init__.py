@@ -7,7 +7,7 @@
 'vip-mailer'
 """
 
-from ._core import Event, Webhook, sign, verify
+from ._core import Cart, Event, LineItem, Order, Page, Product, Webhook, sign, verify
 from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -18,6 +18,7 @@ from .exceptions import (
     MalformedTimestampError,
     MissingHeaderError,
     PayloadError,
+    Problem,
     ReplayGuardError,
     SignatureMismatchError,
     StaleTimestampError,
@@ -28,14 +29,20 @@ from .exceptions import (
 __all__ = [
     "BodyTooLargeError",
     "BodyUnavailableError",
+    "Cart",
     "ConfigurationError",
     "DuplicateDeliveryError",
     "Event",
     "FutureTimestampError",
+    "LineItem",
     "MalformedSignatureError",
     "MalformedTimestampError",
     "MissingHeaderError",
+    "Order",
+    "Page",
     "PayloadError",
+    "Problem",
+    "Product",
     "ReplayGuardError",
     "SignatureMismatchError",
     "StaleTimestampError",

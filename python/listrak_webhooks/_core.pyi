@@ -4,11 +4,66 @@ What `import listrak_webhooks._core` finds.
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, final
 
-from listrak_webhooks._types import AcceptedEncoding, Headers, Secrets, SigningEncoding, SigningTime, Tolerance
+from listrak_webhooks._types import (
+    AcceptedEncoding,
+    Aliases,
+    Headers,
+    Secrets,
+    SigningEncoding,
+    SigningTime,
+    T,
+    Tolerance,
+)
 
-__all__ = ["Event", "Webhook", "sign", "verify"]
+__all__ = ["Cart", "Event", "LineItem", "Order", "Page", "Product", "Webhook", "sign", "verify"]
+
+@final
+class Cart:
+    """
+    A cart that was left: the object `cart`, or its fields at the top level.
+
+    Best effort, as `LineItem`.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def items(self, /) -> tuple[LineItem, ...]:
+        """
+        Its lines.
+        """
+    @property
+    def link(self, /) -> str | None:
+        """
+        The address that brings the cart back, as sent.
+        """
+    @property
+    def meta(self, /) -> tuple[str | None, ...]:
+        """
+        `meta1` to `meta5`, always five: the fields that Listrak leaves to the retailer.
+        """
+    @property
+    def raw(self, /) -> dict[str, Any]:
+        """
+        What this was read from: the dict in `event.payload`, with everything that the view leaves out.
+        """
+    @property
+    def source(self, /) -> str | None:
+        """
+        Where the cart was filled.
+        """
+    @property
+    def stage(self, /) -> str | None:
+        """
+        How far the shopper came.
+        """
+    @property
+    def total(self, /) -> Decimal | None:
+        """
+        What it costs, exact.
+        """
 
 @final
 class Event:
@@ -27,11 +82,39 @@ class Event:
     """
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict]]: ...
     def __repr__(self, /) -> str: ...
     @property
     def body(self, /) -> bytes:
         """
         The raw body, byte for byte as it was received.
+        """
+    @property
+    def cart(self, /) -> Cart | None:
+        """
+        The cart that was left, or `None`.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
+        """
+    @property
+    def coupons(self, /) -> tuple[str, ...]:
+        """
+        The coupon codes, in the order in which they came.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
+        """
+    @property
+    def email(self, /) -> str | None:
+        """
+        The contact's email address, or `None`: a best effort, like all the views.
+
+        Listrak documents that it appends the address if it knows it, and not under which name. Reading it does not
+        build the payload: one pass over the bytes finds it and `phone`.
+
+        Raises:
+            PayloadError: the body is not a JSON object; nothing else in a body can make a view fail.
         """
     @property
     def encoding(self, /) -> str:
@@ -43,12 +126,84 @@ class Event:
         """
         The last second, in Unix seconds, at which this delivery can still pass the time window.
         """
+    @classmethod
+    def from_dict(cls, /, data: dict[str, Any]) -> Event:
+        """
+        Return the event that `to_dict` was called on.
+
+        Nothing is verified again: pass only what comes from a queue of your own that nobody else can write to.
+
+        Raises:
+            ValueError: it is not what `to_dict` returns in this version.
+        """
     @property
     def id(self, /) -> str:
         """
         The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
 
         Listrak sends no delivery id; header text is no identity, because one MAC has several spellings.
+        """
+    @property
+    def items(self, /) -> tuple[LineItem, ...]:
+        """
+        The lines of the cart or the order, else those at the top level.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
+        """
+    @property
+    def journey(self, /) -> str:
+        """
+        What set the journey off: `"cart"`, `"order"`, `"product"`, `"page"`, `"alert"` or `"custom"`.
+
+        A guess from the shape of the payload and no more: nothing that Listrak documents says it. Where it matters, let
+        the marketer write a field of your own into the webhook's JSON.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
+        """
+    @property
+    def order(self, /) -> Order | None:
+        """
+        The order that was placed, or `None`.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
+        """
+    @property
+    def page(self, /) -> Page | None:
+        """
+        The page that was browsed, or `None`.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
+        """
+    def parse_as(self, model: type[T], /) -> T:
+        """
+        Read the body as a type of your own: a Pydantic model or anything that its `TypeAdapter` takes, a msgspec
+        `Struct`, a dataclass or a `TypedDict`.
+
+        The library reads the verified bytes directly: msgspec for its own `Struct`s, Pydantic for all else, and msgspec
+        where Pydantic is not installed.
+
+        Args:
+            model: the type.
+
+        Raises:
+            PayloadError: the body is no JSON, or does not fit. The message and `problems` tell where and what was
+                expected, and none of the values.
+            ModuleNotFoundError: the library that the type needs is not installed.
+            TypeError: neither library can read such a type.
+
+        Example:
+            >>> from typing import TypedDict
+            >>> from listrak_webhooks import Webhook
+            >>> class Mail(TypedDict):
+            ...     campaign: str
+            >>> webhook = Webhook("the HMAC secret")
+            >>> body = b'{"campaign": "vip-mailer"}'
+            >>> webhook.verify(body, webhook.signed_headers(body)).parse_as(Mail)
+            {'campaign': 'vip-mailer'}
         """
     @property
     def payload(self, /) -> dict[str, Any]:
@@ -61,6 +216,22 @@ class Event:
 
         Raises:
             PayloadError: the body is not a JSON object; `body` still holds it.
+        """
+    @property
+    def phone(self, /) -> str | None:
+        """
+        The contact's phone number as sent, or the digits of an integer, or `None`; found together with `email`.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
+        """
+    @property
+    def product(self, /) -> Product | None:
+        """
+        The product that was browsed or that an alert is about, or `None`.
+
+        Raises:
+            PayloadError: the body is not a JSON object.
         """
     @property
     def secret_index(self, /) -> int:
@@ -76,6 +247,345 @@ class Event:
     def timestamp(self, /) -> int:
         """
         The sender's time, in Unix seconds.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        Return everything that makes this event, in plain JSON types, to travel through a task queue.
+
+        It holds the body (in base64) and the id, and no secret. What was changed in `payload` stays behind.
+
+        Example:
+            >>> from listrak_webhooks import Event, Webhook
+            >>> webhook = Webhook("the HMAC secret")
+            >>> event = webhook.verify(b"{}", webhook.signed_headers(b"{}"))
+            >>> Event.from_dict(event.to_dict()) == event
+            True
+        """
+
+@final
+class LineItem:
+    """
+    One line of a cart or an order.
+
+    Best effort: Listrak publishes no schema, so each attribute is what stands under one of the names that are likely
+    for it, and `None` where there is nothing of its type. Equal if all attributes are, whatever `raw` holds.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def brand(self, /) -> str | None:
+        """
+        The brand.
+        """
+    @property
+    def category(self, /) -> str | None:
+        """
+        The category.
+        """
+    @property
+    def color(self, /) -> str | None:
+        """
+        The color.
+        """
+    @property
+    def image_url(self, /) -> str | None:
+        """
+        Where its picture is, as sent: a whole URL or a path.
+        """
+    @property
+    def link_url(self, /) -> str | None:
+        """
+        Where its page is, as sent: a whole URL or a path.
+        """
+    @property
+    def meta(self, /) -> tuple[str | None, ...]:
+        """
+        `meta1` to `meta5`, always five: the fields that Listrak leaves to the retailer.
+        """
+    @property
+    def name(self, /) -> str | None:
+        """
+        The product's name or title.
+        """
+    @property
+    def price(self, /) -> Decimal | None:
+        """
+        The price of one, exact.
+        """
+    @property
+    def quantity(self, /) -> Decimal | None:
+        """
+        How many; exact, of a number or a numeric string such as `"1.0000"`.
+        """
+    @property
+    def raw(self, /) -> dict[str, Any]:
+        """
+        What this was read from: the dict in `event.payload`, with everything that the view leaves out.
+        """
+    @property
+    def sale_price(self, /) -> Decimal | None:
+        """
+        The reduced price of one, exact.
+        """
+    @property
+    def size(self, /) -> str | None:
+        """
+        The size, as text also where it is a number.
+        """
+    @property
+    def sku(self, /) -> str | None:
+        """
+        The stock keeping unit, as sent; the digits where it is a number.
+        """
+    @property
+    def sub_category(self, /) -> str | None:
+        """
+        The category within that.
+        """
+    @property
+    def total(self, /) -> Decimal | None:
+        """
+        The price of all of them, exact.
+        """
+
+@final
+class Order:
+    """
+    An order: the object `order`, or its fields at the top level.
+
+    Best effort, as `LineItem`.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def billing_address(self, /) -> dict[str, Any]:
+        """
+        Who pays, as the payload holds it; `{}` where that is not there.
+        """
+    @property
+    def currency(self, /) -> str | None:
+        """
+        The currency.
+        """
+    @property
+    def customer_number(self, /) -> str | None:
+        """
+        The customer's number, as sent.
+        """
+    @property
+    def handling_total(self, /) -> Decimal | None:
+        """
+        What handling costs, exact.
+        """
+    @property
+    def item_total(self, /) -> Decimal | None:
+        """
+        What its lines cost, exact.
+        """
+    @property
+    def items(self, /) -> tuple[LineItem, ...]:
+        """
+        Its lines.
+        """
+    @property
+    def meta(self, /) -> tuple[str | None, ...]:
+        """
+        `meta1` to `meta5`, always five: the fields that Listrak leaves to the retailer.
+        """
+    @property
+    def number(self, /) -> str | None:
+        """
+        The order number, as sent: leading zeros stay.
+        """
+    @property
+    def placed_at(self, /) -> datetime | None:
+        """
+        When it was placed: aware where the text has a zone, naive otherwise (and then of a zone that nobody states).
+        """
+    @property
+    def raw(self, /) -> dict[str, Any]:
+        """
+        What this was read from: the dict in `event.payload`, with everything that the view leaves out.
+        """
+    @property
+    def shipping_address(self, /) -> dict[str, Any]:
+        """
+        Where it goes, as the payload holds it; `{}` where that is not there.
+        """
+    @property
+    def shipping_total(self, /) -> Decimal | None:
+        """
+        What shipping costs, exact.
+        """
+    @property
+    def source(self, /) -> str | None:
+        """
+        Where it was placed.
+        """
+    @property
+    def status(self, /) -> str | None:
+        """
+        The status, as text also where it is a number.
+        """
+    @property
+    def tax_total(self, /) -> Decimal | None:
+        """
+        The tax in it, exact.
+        """
+    @property
+    def total(self, /) -> Decimal | None:
+        """
+        What it costs, exact.
+        """
+    @property
+    def tracking_number(self, /) -> str | None:
+        """
+        The parcel's number, as sent.
+        """
+
+@final
+class Page:
+    """
+    A page that was browsed.
+
+    Best effort, as `LineItem`.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def data(self, /) -> Any:
+        """
+        What the retailer's site sent along; JSON in a string is opened.
+        """
+    @property
+    def raw(self, /) -> dict[str, Any]:
+        """
+        What this was read from: the dict in `event.payload`, with everything that the view leaves out.
+        """
+    @property
+    def url(self, /) -> str | None:
+        """
+        The page, as sent: a path or a whole URL.
+        """
+
+@final
+class Product:
+    """
+    A product that was browsed, or that an alert is about: the object `product`, or its fields at the top level.
+
+    Best effort, as `LineItem`.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def brand(self, /) -> str | None:
+        """
+        The brand.
+        """
+    @property
+    def category(self, /) -> str | None:
+        """
+        The category.
+        """
+    @property
+    def color(self, /) -> str | None:
+        """
+        The color.
+        """
+    @property
+    def description(self, /) -> str | None:
+        """
+        What it is like.
+        """
+    @property
+    def discontinued(self, /) -> bool | None:
+        """
+        Whether it is made no more.
+        """
+    @property
+    def gender(self, /) -> str | None:
+        """
+        For whom it is made.
+        """
+    @property
+    def image_url(self, /) -> str | None:
+        """
+        Where its picture is, as sent: a whole URL or a path.
+        """
+    @property
+    def in_stock(self, /) -> bool | None:
+        """
+        Whether it can be had.
+        """
+    @property
+    def link_url(self, /) -> str | None:
+        """
+        Where its page is, as sent: a whole URL or a path.
+        """
+    @property
+    def master_sku(self, /) -> str | None:
+        """
+        The stock keeping unit of the product that this is a variant of.
+        """
+    @property
+    def meta(self, /) -> tuple[str | None, ...]:
+        """
+        `meta1` to `meta5`, always five: the fields that Listrak leaves to the retailer.
+        """
+    @property
+    def msrp(self, /) -> Decimal | None:
+        """
+        The manufacturer's suggested price, exact.
+        """
+    @property
+    def name(self, /) -> str | None:
+        """
+        The product's name or title.
+        """
+    @property
+    def on_sale(self, /) -> bool | None:
+        """
+        Whether it is on sale; of a `bool` or the words `true` and `false`.
+        """
+    @property
+    def price(self, /) -> Decimal | None:
+        """
+        The price, exact.
+        """
+    @property
+    def raw(self, /) -> dict[str, Any]:
+        """
+        What this was read from: the dict in `event.payload`, with everything that the view leaves out.
+        """
+    @property
+    def sale_price(self, /) -> Decimal | None:
+        """
+        The reduced price, exact.
+        """
+    @property
+    def size(self, /) -> str | None:
+        """
+        The size, as text also where it is a number.
+        """
+    @property
+    def sku(self, /) -> str | None:
+        """
+        The stock keeping unit, as sent; the digits where it is a number.
+        """
+    @property
+    def stock(self, /) -> Decimal | None:
+        """
+        How many are on hand, exact.
+        """
+    @property
+    def style(self, /) -> str | None:
+        """
+        The style.
+        """
+    @property
+    def sub_category(self, /) -> str | None:
+        """
+        The category within that.
         """
 
 @final
@@ -94,6 +604,9 @@ class Webhook:
         encoding: `"any"` (the default) takes signatures in base64 and in hex, `"base64"` and `"hex"` only the one.
             Listrak's article shows both.
         max_body: the largest body that is looked at, in bytes; 4 MiB by default.
+        aliases: your own names for what the views look for, tried before the built-in ones, such as
+            `{"email": ["shopper_mail"], "items": ["basket.lines"]}`; dots lead into objects. Case, `_`, `-` and spaces
+            make no difference.
 
     Raises:
         ConfigurationError: an argument cannot be right, such as an empty secret or one with white space around it.
@@ -106,9 +619,21 @@ class Webhook:
     def __copy__(self, /) -> Webhook: ...
     def __deepcopy__(self, /, _memo: Any) -> Webhook: ...
     def __new__(
-        cls, /, secret: Secrets, *, tolerance: Tolerance = ..., encoding: AcceptedEncoding = ..., max_body: int = ...
+        cls,
+        /,
+        secret: Secrets,
+        *,
+        tolerance: Tolerance = ...,
+        encoding: AcceptedEncoding = ...,
+        max_body: int = ...,
+        aliases: Aliases = ...,
     ) -> Webhook: ...
     def __repr__(self, /) -> str: ...
+    @property
+    def aliases(self, /) -> dict[str, list[str]]:
+        """
+        Your own names for what the views look for.
+        """
     def check_size(self, /, size: int) -> None:
         """
         Refuse a body of `size` bytes that is over `max_body`, before it is read.
@@ -134,6 +659,7 @@ class Webhook:
         tolerance: Tolerance = ...,
         encoding: AcceptedEncoding = ...,
         max_body: int = ...,
+        aliases: Aliases = ...,
     ) -> Webhook:
         """
         Return a Webhook with the secret in an environment variable.
@@ -141,7 +667,7 @@ class Webhook:
         Args:
             name: the variable of the current secret. Where `<name>_PREVIOUS` is set too and not empty, it is the old
                 one, still accepted during a rotation.
-            tolerance, encoding, max_body: as for `Webhook`.
+            tolerance, encoding, max_body, aliases: as for `Webhook`.
 
         Raises:
             ConfigurationError: the variable is unset or empty, or what it holds cannot be a secret.
@@ -283,13 +809,14 @@ def verify(
     tolerance: Tolerance = ...,
     encoding: AcceptedEncoding = ...,
     max_body: int = ...,
+    aliases: Aliases = ...,
 ) -> Event:
     """
     Verify one delivery in one call. Where there are many, make a `Webhook` once and use its `verify`.
 
     Args:
         body, headers, now: as for `Webhook.verify`.
-        secret, tolerance, encoding, max_body: as for `Webhook`.
+        secret, tolerance, encoding, max_body, aliases: as for `Webhook`.
 
     Raises:
         VerificationError, BodyTooLargeError, TypeError: as `Webhook.verify`.

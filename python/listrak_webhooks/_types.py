@@ -1,8 +1,8 @@
 """What the public functions take, spelled for type checkers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 Secret: TypeAlias = str | bytes
 """One HMAC Secret."""
@@ -16,6 +16,13 @@ Tolerance: TypeAlias = float | timedelta
 AcceptedEncoding: TypeAlias = Literal["any", "base64", "hex"]
 SigningEncoding: TypeAlias = Literal["base64", "hex"]
 SigningTime: TypeAlias = int | datetime | None
+
+
+Aliases: TypeAlias = Mapping[str, Sequence[str]] | None
+"""Paths by the name of what they lead to."""
+
+T = TypeVar("T")
+"""A type of the user's own."""
 
 
 class SupportsItems(Protocol):

@@ -7,7 +7,7 @@ refused delivery should have had.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class WebhookError(Exception):
@@ -91,11 +91,37 @@ class BodyUnavailableError(WebhookError):
     status = 500
 
 
+class Problem(NamedTuple):
+    """One place at which a payload does not fit a type."""
+
+    path: tuple[str | int, ...]
+    """The way there: names of fields and indices of lists. What is no plain name, and could be personal, is `"..."`."""
+
+    expected: str
+    """What should be there; never what is."""
+
+    def __str__(self) -> str:
+        """Return both, with the path as it is written in Python and JavaScript."""
+        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path).removeprefix(".")
+        return f"{path or 'the payload'}: {self.expected}"
+
+
 class PayloadError(WebhookError):
-    """The delivery is genuine, but its body is not what was asked for, such as a JSON object."""
+    """The delivery is genuine, but its body is not what was asked for: a JSON object, or a type of your own."""
 
     code = "invalid_payload"
     status = 400
+
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message, *([problems] if problems else []))
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Where a payload does not fit the type that was asked for; empty where it is no JSON."""
+        return self.args[1] if self.args[1:] else ()
 
 
 class DuplicateDeliveryError(WebhookError):

@@ -1,0 +1,211 @@
+"""Reading a body as a type of the user's, by Pydantic or msgspec, neither of which this package depends on.
+
+What does not fit is told by path and expectation. The libraries' own errors and messages hold the values, and with them
+personal data, so none of them ever leaves this module: not as a cause, not as a context, not as a frame of a traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from . import _json
+from .exceptions import PayloadError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SHOWN = 5
+"""How many problems the message names; `problems` has them all."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_$][\w$-]{0,63}", re.ASCII)
+"""What can be shown of a path: a key of the payload may be an address or a phone number."""
+
+
+def parse(body: bytes, model: Any, value: Any) -> tuple[Any, PayloadError | None]:
+    """Return the `model` in `body`, or the error.
+
+    Args:
+        body: JSON, checked to be.
+        model: the type to read it as.
+        value: what is in `body`, where it is JSON that the libraries would not read; else `None`.
+
+    Raises:
+        ModuleNotFoundError: the library that the type needs is not installed.
+        TypeError: no library that is there can read such a type.
+    """
+    read = _with_msgspec if _is_for_msgspec(model) else _with_pydantic
+    result, problems = read(body, model, value)
+    return (result, None) if problems is None else (None, _misfit(model, problems))
+
+
+def _is_for_msgspec(model: Any) -> bool:
+    if _is_struct(model):
+        return True
+    if _find("pydantic") is not None:
+        return False
+    if _find("msgspec") is not None:
+        return True
+    raise ModuleNotFoundError(
+        f"reading a payload as {_name(model)} needs Pydantic or msgspec, and neither is installed; install one with: "
+        "pip install pydantic",
+        name="pydantic",
+    )
+
+
+def _is_struct(model: Any) -> bool:
+    # Whoever has made a `Struct` has imported msgspec.
+    msgspec = sys.modules.get("msgspec")
+    return msgspec is not None and isinstance(model, type) and issubclass(model, msgspec.Struct)
+
+
+def _find(library: str) -> Any:
+    try:
+        return importlib.import_module(library)
+    except ModuleNotFoundError as error:
+        if error.name != library:
+            raise
+        return None
+
+
+def _name(model: Any) -> str:
+    return str(getattr(model, "__name__", model))
+
+
+def _misfit(model: Any, problems: list[Problem]) -> PayloadError:
+    shown = "; ".join(map(str, problems[:_SHOWN]))
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return PayloadError(f"the payload does not fit {_name(model)}: {shown}{more}", tuple(problems))
+
+
+def _path(steps: Iterable[str | int]) -> tuple[str | int, ...]:
+    return tuple(step if isinstance(step, int) or _PLAIN_NAME.fullmatch(step) else "..." for step in steps)
+
+
+# Pydantic
+
+
+@functools.lru_cache(maxsize=128)
+def _cached_adapter(model: Any) -> Any:
+    return _adapter(model)
+
+
+def _adapter(model: Any) -> Any:
+    pydantic = importlib.import_module("pydantic")
+    try:
+        return pydantic.TypeAdapter(model)
+    except pydantic.errors.PydanticUserError as error:
+        raise TypeError(f"Pydantic cannot read a payload as {_name(model)}: {error.message}") from None
+
+
+def _adapter_for(model: Any) -> Any:
+    try:
+        return _cached_adapter(model)
+    except TypeError:
+        # Not hashable, as an `Annotated` with a list in it is not.
+        return _adapter(model)
+
+
+def _with_pydantic(body: bytes, model: Any, value: Any) -> tuple[Any, list[Problem] | None]:
+    adapter = _adapter_for(model)
+    error_class = importlib.import_module("pydantic").ValidationError
+    if value is None:
+        try:
+            return adapter.validate_json(body), None
+        except error_class as error:
+            errors = error.errors(include_url=False, include_input=False)
+        if not any(each["type"] == "json_invalid" for each in errors):
+            return None, [_of_pydantic(each) for each in errors]
+        # It is JSON, with something in it that Pydantic's parser does not read, such as a lone surrogate.
+        value, _ = _json.parse(body)
+    try:
+        return adapter.validate_python(value), None
+    except error_class as error:
+        return None, [_of_pydantic(each) for each in error.errors(include_url=False, include_input=False)]
+
+
+_OF_THE_TYPE = frozenset(
+    {
+        "class",
+        "class_name",
+        "decimal_places",
+        "discriminator",
+        "expected",
+        "expected_plural",
+        "expected_schemes",
+        "expected_tags",
+        "field_type",
+        "ge",
+        "gt",
+        "le",
+        "lt",
+        "max_digits",
+        "max_length",
+        "min_length",
+        "multiple_of",
+        "pattern",
+        "tz_expected",
+        "whole_digits",
+    }
+)
+"""What the message of a Pydantic error may be filled with: what comes from the type and not from the payload."""
+
+
+@functools.cache
+def _pydantic_messages() -> Mapping[str, str]:
+    errors = importlib.import_module("pydantic_core").list_all_errors()
+    return {each["type"]: each.get("message_template_json", each["message_template_python"]) for each in errors}
+
+
+def _of_pydantic(error: Mapping[str, Any]) -> Problem:
+    # What a validator of the user's says may hold anything; so may a type of error that Pydantic does not know.
+    template = _pydantic_messages().get(error["type"])
+    if template is None or error["type"] in {"value_error", "assertion_error"}:
+        return Problem(_path(error["loc"]), "does not pass a check of the model's own")
+    context = error.get("ctx", {})
+
+    def fill(place: re.Match[str]) -> str:
+        name = place.group(1)
+        return str(context[name]) if name in _OF_THE_TYPE and name in context else "..."
+
+    return Problem(_path(error["loc"]), re.sub(r"\{(\w+)\}", fill, template))
+
+
+# msgspec
+
+
+def _with_msgspec(body: bytes, model: Any, value: Any) -> tuple[Any, list[Problem] | None]:
+    msgspec = importlib.import_module("msgspec")
+    try:
+        if value is None:
+            try:
+                return msgspec.json.decode(body, type=model), None
+            except msgspec.ValidationError:
+                raise
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                # It is JSON, with something in it that msgspec's parser does not read, such as a lone surrogate.
+                value, _ = _json.parse(body)
+        return msgspec.convert(value, model), None
+    except msgspec.ValidationError as error:
+        return None, [_of_msgspec(str(error))]
+
+
+_MSGSPEC_MESSAGE = re.compile(r"(?P<expected>.*?)(?: - at `(?P<place>key in )?(?P<path>\$.*)`)?", re.DOTALL)
+_MSGSPEC_EXPECTATIONS = re.compile(
+    r"Expected `[^`]*`(?:, got `[^`]*`| of length [<>=]+ \d+| [<>=]+ -?[\d.e+-]+| that's a multiple of [\d.e+-]+)?"
+    r"|Object missing required field `[\w$-]+`"
+)
+_MSGSPEC_STEPS = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[(\.\.\.)\]")
+"""The messages that say nothing of the values; others may, such as the one about an enum."""
+
+
+def _of_msgspec(message: str) -> Problem:
+    found = _MSGSPEC_MESSAGE.fullmatch(message)
+    expected, path = (found["expected"], found["path"] or "$") if found else ("", "$")
+    steps = [int(index) if index else name or "..." for index, name, _ in _MSGSPEC_STEPS.findall(path)]
+    if not _MSGSPEC_EXPECTATIONS.fullmatch(expected):
+        expected = "does not fit the type"
+    return Problem(_path(steps), expected)
