@@ -12,6 +12,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use crate::payload;
+use crate::replay::Delivery;
 use crate::verifier::Verified;
 
 /// A delivery that is proven genuine.
@@ -39,6 +40,15 @@ impl Event {
             verified,
             body: body.unbind(),
             payload: OnceLock::new(),
+        }
+    }
+
+    /// What a replay guard needs to know of it.
+    pub(crate) const fn delivery(&self) -> Delivery {
+        Delivery {
+            mac: self.verified.mac,
+            timestamp: self.verified.timestamp,
+            expires_at: self.verified.expires_at,
         }
     }
 }

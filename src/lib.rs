@@ -4,6 +4,7 @@
 //! interpreter; the others are plain Rust, so tests and fuzzers reach them without one.
 
 pub mod error;
+pub mod replay;
 pub mod signature;
 pub mod timestamp;
 pub mod verifier;
@@ -17,6 +18,8 @@ mod event;
 #[cfg(feature = "python")]
 mod headers;
 #[cfg(feature = "python")]
+mod memory_guard;
+#[cfg(feature = "python")]
 mod payload;
 #[cfg(feature = "python")]
 mod webhook;
@@ -27,6 +30,8 @@ mod webhook;
 mod _core {
     #[pymodule_export]
     use crate::event::Event;
+    #[pymodule_export]
+    use crate::memory_guard::{MemoryClaim, MemoryReplayGuard};
     #[pymodule_export]
     use crate::webhook::{Webhook, sign, verify};
 }

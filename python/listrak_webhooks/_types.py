@@ -1,6 +1,6 @@
 """What the public functions take, spelled for type checkers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
@@ -16,6 +16,9 @@ Tolerance: TypeAlias = float | timedelta
 AcceptedEncoding: TypeAlias = Literal["any", "base64", "hex"]
 SigningEncoding: TypeAlias = Literal["base64", "hex"]
 SigningTime: TypeAlias = int | datetime | None
+
+Clock: TypeAlias = Callable[[], float]
+"""Returns Unix seconds, as `time.time` does."""
 
 
 class SupportsItems(Protocol):
