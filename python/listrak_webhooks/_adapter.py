@@ -241,7 +241,7 @@ def check_guard(replay: object, *, can_await: bool) -> None:
     if replay is None:
         return
     handle = getattr(replay, "handle", None)
-    if not callable(handle):
+    if not callable(handle) or isinstance(replay, type):
         raise ConfigurationError(
             f"replay must be a guard, not {_name_of(replay)}; use one of listrak_webhooks.replay, such as "
             "SqliteReplayGuard(path)"
