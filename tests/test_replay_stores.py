@@ -125,6 +125,21 @@ class TestSqlite:
         with another_process.handle(event) as first:
             assert not first
 
+    def test_one_that_was_handled_while_the_claim_was_on_its_way_is_not_handled_again(self, path: Path) -> None:
+        """The store does not know yet, and this process does."""
+        guard, event = SqliteReplayGuard(path), event_of(BODY)
+        keeping: Any = guard._keeping
+        claim, late = keeping.store.claim, guard.handle(event)
+
+        def slow(delivery: Any) -> Any:
+            keeping.unsaved.add(delivery)
+            keeping.unsaved.next = lambda: None
+            return claim(delivery)
+
+        keeping.store.claim = slow
+        with late as first:
+            assert not first
+
     def test_a_claim_that_cannot_be_given_back_is_ended_by_its_lease(
         self, path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -226,7 +226,7 @@ class _ForDecorator(ListrakWebhook):
         return admission
 
     async def _finish(self, admission: Admission) -> None:
-        # Whoever has not left by now was never reached: another parameter was refused.
+        # An operation that has not left by now was never reached, and FastAPI told nobody why.
         await admission.aleave(NotHandledError())
 
 
