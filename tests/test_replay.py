@@ -224,7 +224,7 @@ class TestMemory:
         with pytest.raises(ZeroDivisionError), guard.handle(event_of(BODY)):
             pass
 
-    def test_a_million_entries_stay_within_the_promised_memory_and_time(self) -> None:
+    def test_many_entries_stay_within_the_promised_memory_and_time(self) -> None:
         """Far from a benchmark, which a busy machine would upset: the bounds are wide, and catch a mistake in kind."""
         guard, now = MemoryReplayGuard(), int(time.time())
         count = 200_000
