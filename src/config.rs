@@ -75,6 +75,20 @@ argument! {
     Now(i64) by now, typed "builtins" "float"
 }
 argument! {
+    /// How many deliveries a replay guard remembers at most.
+    #[derive(Clone, Copy)]
+    MaxEntries(usize) by max_entries, typed "builtins" "int"
+}
+argument! {
+    /// How long a claim lasts, in milliseconds.
+    #[derive(Clone, Copy)]
+    Lease(i64) by lease, typed "builtins" "float"
+}
+argument! {
+    /// The caller's own clock.
+    Clock(Py<PyAny>) by clock, typed "listrak_webhooks._types" "Clock"
+}
+argument! {
     /// The seconds to sign with.
     #[derive(Clone, Copy)]
     SigningTime(i64) by signing_time, typed "listrak_webhooks._types" "SigningTime"
@@ -298,14 +312,45 @@ fn signing_encoding(name: &Bound<'_, PyAny>) -> Result<Encoding, Error> {
 
 /// Fails with [`Error::Configuration`].
 fn max_body(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
-    let size: Option<isize> = if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
+    positive(object).ok_or_else(|| Error::Configuration("max_body must be a positive int, in bytes".to_owned()))
+}
+
+/// Fails with [`Error::Configuration`].
+fn max_entries(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    positive(object).ok_or_else(|| Error::Configuration("max_entries must be a positive int".to_owned()))
+}
+
+fn positive(object: &Bound<'_, PyAny>) -> Option<usize> {
+    let number: Option<isize> = if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         object.extract().ok()
     } else {
         None
     };
-    size.filter(|size| *size > 0)
-        .and_then(|size| usize::try_from(size).ok())
-        .ok_or_else(|| Error::Configuration("max_body must be a positive int, in bytes".to_owned()))
+    number
+        .filter(|number| *number > 0)
+        .and_then(|number| usize::try_from(number).ok())
+}
+
+/// Fails with [`Error::Configuration`], in the words of the guards that are written in Python.
+fn lease(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+    let seconds: f64 = object
+        .py()
+        .import("listrak_webhooks.replay._guard")?
+        .call_method1("check_lease", (object,))?
+        .extract()?;
+    #[allow(clippy::cast_possible_truncation, reason = "at most a year of milliseconds")]
+    Ok((seconds * 1000.0).ceil() as i64)
+}
+
+/// Fails with [`Error::Configuration`].
+fn clock(object: &Bound<'_, PyAny>) -> Result<Py<PyAny>, Error> {
+    if object.is_callable() {
+        Ok(object.clone().unbind())
+    } else {
+        Err(Error::Configuration(
+            "clock must be a function that returns Unix seconds".to_owned(),
+        ))
+    }
 }
 
 /// Fails with [`Error::Configuration`].

@@ -79,6 +79,10 @@ pub enum Error {
     },
     /// A genuine body that is not a JSON object; the text says where.
     Payload(String),
+    /// A delivery that is being handled at this moment.
+    DuplicateDelivery,
+    /// A replay guard that cannot remember a delivery; the text says why.
+    ReplayGuard(String),
     /// The programmer's mistake, in a setting.
     Configuration(String),
     /// The programmer's mistake, in a type.
@@ -165,9 +169,15 @@ impl fmt::Display for Error {
                 f,
                 "the body is larger than max_body, {limit} bytes; raise max_body if Listrak really sends that much"
             ),
-            Self::Payload(text) | Self::Configuration(text) | Self::WrongType(text) | Self::WrongValue(text) => {
-                f.write_str(text)
-            }
+            // In the words of the guards that are written in Python.
+            Self::DuplicateDelivery => f.write_str(
+                "another request is handling this delivery at this moment; if that one fails, it can be sent again",
+            ),
+            Self::Payload(text)
+            | Self::ReplayGuard(text)
+            | Self::Configuration(text)
+            | Self::WrongType(text)
+            | Self::WrongValue(text) => f.write_str(text),
             #[cfg(feature = "python")]
             Self::Raised(error) => error.fmt(f),
         }
@@ -235,6 +245,8 @@ mod python {
                 Error::FutureTimestamp { skew, .. } => return new_err("FutureTimestampError", (text, skew)),
                 Error::BodyTooLarge { .. } => "BodyTooLargeError",
                 Error::Payload(_) => "PayloadError",
+                Error::DuplicateDelivery => "DuplicateDeliveryError",
+                Error::ReplayGuard(_) => "ReplayGuardError",
                 Error::Configuration(_) => "ConfigurationError",
                 Error::WrongType(_) => return PyTypeError::new_err(text),
                 Error::WrongValue(_) => return PyValueError::new_err(text),

@@ -14,6 +14,7 @@ use crate::payload::kinds::{Dict, Items, Parsed, Texts};
 use crate::payload::value::{Reader, Value};
 use crate::payload::views::{Cart, Order, Page, Product};
 use crate::payload::{Reading, contact, json, scan, shape};
+use crate::replay::Delivery;
 use crate::travel;
 use crate::verifier::Verified;
 
@@ -150,6 +151,15 @@ impl Event {
             })
         })?;
         Ok(order.as_ref())
+    }
+
+    /// What a replay guard needs to know of it.
+    pub(crate) const fn delivery(&self) -> Delivery {
+        Delivery {
+            mac: self.verified.mac,
+            timestamp: self.verified.timestamp,
+            expires_at: self.verified.expires_at,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod payload;
+pub mod replay;
 pub mod signature;
 pub mod timestamp;
 pub mod verifier;
@@ -18,6 +19,8 @@ mod event;
 #[cfg(feature = "python")]
 mod headers;
 #[cfg(feature = "python")]
+mod memory_guard;
+#[cfg(feature = "python")]
 mod travel;
 #[cfg(feature = "python")]
 mod webhook;
@@ -28,6 +31,8 @@ mod webhook;
 mod _core {
     #[pymodule_export]
     use crate::event::Event;
+    #[pymodule_export]
+    use crate::memory_guard::{MemoryClaim, MemoryReplayGuard};
     #[pymodule_export]
     use crate::payload::views::{Cart, LineItem, Order, Page, Product};
     #[pymodule_export]

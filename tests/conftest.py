@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from guards import Place, RedisServer, django_caches, has_redis, redis_client
 from helpers import SECRET
 from hypothesis import settings
 from listrak_webhooks import Webhook
+from servers import configure_django
 
 # Shared machines pause at any time: no test here is about how long one example takes.
 settings.register_profile("listrak_webhooks", deadline=None)
 settings.load_profile("listrak_webhooks")
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -27,3 +31,54 @@ def webhook() -> Webhook:
 def gunicorn_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the file that Gunicorn's output goes to."""
     return tmp_path_factory.mktemp("gunicorn") / "log"
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> None:
+    """Skip what needs a Redis server where there is none; in CI there must be one."""
+    if not has_redis():
+        if os.environ.get("CI"):
+            pytest.fail("redis-server is not installed")
+        pytest.skip("redis-server is not installed")
+
+
+@pytest.fixture(scope="session")
+def redis_server(redis_program: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer, None, None]:
+    """Run one Redis server for all tests that leave it running."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def own_redis(redis_program: None, tmp_path: Path) -> Generator[RedisServer, None, None]:
+    """Run a Redis server for one test, which may stop and start it."""
+    server = RedisServer(tmp_path)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Place, None, None]:
+    """Return where a test's guards keep what they know; the Redis server is there for those that ask for one."""
+    kind = getattr(request.node, "callspec", None)
+    needs_redis = kind is not None and "redis" in str(kind.params.get("kind", ""))
+    port = 0
+    if needs_redis:
+        port = request.getfixturevalue("redis_server").port
+        client = redis_client(port)
+        client.flushall()
+        client.close()
+    configure_django()
+    from django.core.cache import caches
+    from django.test import override_settings
+
+    with override_settings(CACHES=django_caches(port)):
+        yield Place(tmp_path, port)
+        caches["default"].clear()

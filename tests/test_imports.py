@@ -22,6 +22,7 @@ HEAVY = (
     "asgiref",
     "uvicorn",
     "gunicorn",
+    "redis",
 )
 
 BLOCK = """
@@ -62,6 +63,29 @@ def test_the_package_works_without_any_framework() -> None:
     """
     done = run(script, *HEAVY)
     assert (done.returncode, done.stdout) == (0, "{}\n"), done.stderr
+
+
+def test_the_replay_guards_work_without_any_framework_or_client() -> None:
+    """The client of Redis and Django are needed by those guards alone, and only when one is made."""
+    script = """
+        from listrak_webhooks import ConfigurationError, Webhook
+        from listrak_webhooks.replay import *
+        webhook = Webhook("a secret")
+        with MemoryReplayGuard().handle(webhook.verify(b"{}", webhook.signed_headers(b"{}"))) as first:
+            print(first)
+        SqliteReplayGuard("deliveries.db")
+        for make in (DjangoCacheReplayGuard, lambda: RedisReplayGuard("redis://localhost")):
+            try:
+                make()
+            except (ModuleNotFoundError, ConfigurationError) as error:
+                print(error)
+    """
+    done = run(script, *HEAVY)
+    assert done.returncode == 0, done.stderr
+    first, django, redis = done.stdout.splitlines()
+    assert first == "True"
+    assert "pip install 'listrak-webhooks[django]'" in django
+    assert "pip install 'listrak-webhooks[redis]'" in redis
 
 
 @pytest.mark.parametrize("module", FRAMEWORKS)
@@ -133,6 +157,17 @@ def test_django_needs_no_settings_to_be_imported() -> None:
         ("flask", ["listrak_webhook"]),
         ("fastapi", ["ListrakWebhook", "listrak_webhook", "route_docs"]),
         ("django", ["listrak_webhook"]),
+        (
+            "replay",
+            [
+                "AsyncReplayGuard",
+                "DjangoCacheReplayGuard",
+                "MemoryReplayGuard",
+                "RedisReplayGuard",
+                "ReplayGuard",
+                "SqliteReplayGuard",
+            ],
+        ),
     ],
 )
 def test_a_star_import_gives_the_public_names(module: str, names: list[str]) -> None:

@@ -6,26 +6,31 @@ Everything between stands here, once.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 import sys
 from contextlib import contextmanager
 from copy import copy
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._core import Webhook
 from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
     ConfigurationError,
+    ReplayGuardError,
     SignatureMismatchError,
     WebhookError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from ._core import Event
     from ._types import Headers, Secrets
+    from .replay import AsyncReplayGuard, ReplayGuard
 
 logger = logging.getLogger("listrak_webhooks")
 
@@ -36,6 +41,8 @@ BODY_WAIT_SECONDS = 20.0
 """How long an adapter waits for the next piece of a body before it gives up."""
 
 Refusal = WebhookError | ConfigurationError
+
+T = TypeVar("T")
 
 
 def missing_framework(module: str, framework: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
@@ -192,8 +199,8 @@ def body_over_framework_limit(setting: str) -> BodyTooLargeError:
 
 
 def log_refusal(error: Refusal) -> None:
-    """Log one refusal: a WARNING with the code and what to do, an ERROR where the fault is in our own settings."""
-    level = logging.ERROR if isinstance(error, ConfigurationError) else logging.WARNING
+    """Log one refusal: a WARNING with the code and what to do, an ERROR where the fault is on our own side."""
+    level = logging.ERROR if isinstance(error, ConfigurationError | ReplayGuardError) else logging.WARNING
     logger.log(
         level,
         "refused a delivery with %d %s: %s",
@@ -216,3 +223,143 @@ def verdict_stands(error: WebhookError) -> Generator[None, None, None]:
         yield
     except Exception:
         logger.exception("on_rejected raised; the delivery stays refused")
+
+
+# Replays.
+
+
+class NotHandledError(Exception):
+    """What a claim is left with where the handler's answer says that it did not handle the delivery."""
+
+
+def check_guard(replay: object, *, can_await: bool) -> None:
+    """Refuse, at decoration, what cannot guard the view.
+
+    Raises:
+        ConfigurationError: it is no guard, or one for `async with` alone and the view cannot await.
+    """
+    if replay is None:
+        return
+    handle = getattr(replay, "handle", None)
+    if not callable(handle) or isinstance(replay, type):
+        raise ConfigurationError(
+            f"replay must be a guard, not {_name_of(replay)}; use one of listrak_webhooks.replay, such as "
+            "SqliteReplayGuard(path)"
+        )
+    # Of a user's own guard it can be known where `contextlib` made its context.
+    async_only = getattr(replay, "async_only", False) or inspect.isasyncgenfunction(inspect.unwrap(handle))
+    if async_only and not can_await:
+        raise _async_guard(replay)
+
+
+def _name_of(thing: object) -> str:
+    return thing.__name__ if isinstance(thing, type) else type(thing).__name__
+
+
+def _async_guard(replay: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"{_name_of(replay)} needs `async with`, which this view cannot do; give it a sync client, such as redis.Redis "
+        "instead of redis.asyncio.Redis"
+    )
+
+
+class Admission:
+    """One delivery at the guard: entered, then left once, by `with` or by `async with`.
+
+    Args:
+        replay: the guard; without one, every delivery is the first.
+        event: the verified delivery.
+    """
+
+    def __init__(self, replay: ReplayGuard | AsyncReplayGuard | None, event: Event) -> None:
+        self._replay = replay
+        self.event = event
+        self.first = True
+        self._context: Any = None
+
+    def enter(self) -> bool:
+        """Claim the delivery; return whether it is to be handled, and log it where that has been done.
+
+        Raises:
+            DuplicateDeliveryError, ReplayGuardError: as the guard.
+            ConfigurationError: the guard supports `async with` alone.
+        """
+        if self._replay is not None:
+            context: Any = self._replay.handle(self.event)
+            if not hasattr(context, "__enter__"):
+                raise _async_guard(self._replay)
+            self._context, self.first = context, bool(context.__enter__())
+            if not self.first:
+                self._log_duplicate()
+                self.leave()
+        return self.first
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """Complete the claim, or give it back where there is an `error`; a second time does nothing."""
+        context, self._context = self._context, None
+        if context is not None:
+            context.__exit__(*_exception_info(error))
+
+    def handle(self, call: Callable[[], T], status_of: Callable[[T], int]) -> T:
+        """Return the answer of the handler, and leave: completed, unless it raises or answers a status from 400 up."""
+        try:
+            answer = call()
+        except BaseException as error:
+            self.leave(error)
+            raise
+        self.leave(not_handled(status_of(answer)))
+        return answer
+
+    async def aenter(self) -> bool:
+        """Do as `enter`, without keeping the event loop."""
+        if self._replay is not None:
+            context: Any = self._replay.handle(self.event)
+            if not hasattr(context, "__aenter__"):
+                context = _InThread(context)
+            self.first = bool(await context.__aenter__())
+            self._context = context
+            if not self.first:
+                self._log_duplicate()
+                await self.aleave()
+        return self.first
+
+    async def aleave(self, error: BaseException | None = None) -> None:
+        """Do as `leave`, without keeping the event loop."""
+        context, self._context = self._context, None
+        if context is not None:
+            await context.__aexit__(*_exception_info(error))
+
+    async def ahandle(self, call: Callable[[], Awaitable[T]], status_of: Callable[[T], int]) -> T:
+        """Do as `handle`, without keeping the event loop."""
+        try:
+            answer = await call()
+        except BaseException as error:
+            await self.aleave(error)
+            raise
+        await self.aleave(not_handled(status_of(answer)))
+        return answer
+
+    def _log_duplicate(self) -> None:
+        logger.info("delivery %s came again; it was handled before and is answered with 200", self.event.id[:8])
+
+
+class _InThread:
+    """A context of a user's own that only knows `with`, for `async with`."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> Any:
+        return await asyncio.to_thread(self._context.__enter__)
+
+    async def __aexit__(self, *exception: object) -> None:
+        await asyncio.shield(asyncio.to_thread(self._context.__exit__, *exception))
+
+
+def _exception_info(error: BaseException | None) -> tuple[object, object, object]:
+    return (None, None, None) if error is None else (type(error), error, error.__traceback__)
+
+
+def not_handled(status: int) -> NotHandledError | None:
+    """Return what to leave a claim with after an answer with this status: from 400 up it was not handled."""
+    return NotHandledError() if status >= HTTPStatus.BAD_REQUEST else None

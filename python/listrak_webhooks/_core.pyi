@@ -3,6 +3,7 @@
 What `import listrak_webhooks._core` finds.
 """
 
+from collections.abc import Awaitable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, final
@@ -10,6 +11,7 @@ from typing import Any, final
 from listrak_webhooks._types import (
     AcceptedEncoding,
     Aliases,
+    Clock,
     Headers,
     Secrets,
     SigningEncoding,
@@ -18,7 +20,19 @@ from listrak_webhooks._types import (
     Tolerance,
 )
 
-__all__ = ["Cart", "Event", "LineItem", "Order", "Page", "Product", "Webhook", "sign", "verify"]
+__all__ = [
+    "Cart",
+    "Event",
+    "LineItem",
+    "MemoryClaim",
+    "MemoryReplayGuard",
+    "Order",
+    "Page",
+    "Product",
+    "Webhook",
+    "sign",
+    "verify",
+]
 
 @final
 class Cart:
@@ -346,6 +360,80 @@ class LineItem:
     def total(self, /) -> Decimal | None:
         """
         The price of all of them, exact.
+        """
+
+@final
+class MemoryClaim:
+    """
+    The handling of one delivery: a context, for `with` and for `async with`.
+    """
+    def __aenter__(self, /) -> Awaitable[bool]:
+        """
+        Do what `with` does, for `async with`.
+        """
+    def __aexit__(
+        self, /, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: object
+    ) -> Awaitable[None]:
+        """
+        Do what `with` does, for `async with`.
+        """
+    def __enter__(self, /) -> bool:
+        """
+        Claim the delivery; return whether it is the caller's to handle.
+        """
+    def __exit__(self, /, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: object) -> None:
+        """
+        Complete the claim, or give it back where there is an exception, which passes on.
+        """
+
+@final
+class MemoryReplayGuard:
+    """
+    Lets each delivery be handled once in this process, and forgets nothing too early.
+
+    It is for one process: several workers, and a worker that is started again, know nothing of each other. It never
+    waits, so it serves `with` and `async with` alike.
+
+    Args:
+        max_entries: how many deliveries can be remembered; a million by default, which takes about 100 MB when they are
+            there. When it is full of deliveries that could still be sent again, new ones are refused.
+        lease: the seconds after which a claim may be taken over by another try, where its handler neither came to an
+            end nor failed; longer than a handler ever takes.
+        fail_open: handle deliveries all the same when it is full, though they may be handled twice then.
+        clock: returns Unix seconds; for tests. The system's by default.
+
+    Raises:
+        ConfigurationError: an argument cannot be right.
+
+    Example:
+        >>> from listrak_webhooks import Webhook
+        >>> from listrak_webhooks.replay import MemoryReplayGuard
+        >>> webhook, guard = Webhook("the HMAC secret"), MemoryReplayGuard()
+        >>> event = webhook.verify(b"{}", webhook.signed_headers(b"{}"))
+        >>> for _ in range(2):
+        ...     with guard.handle(event) as first:
+        ...         print(first)
+        True
+        False
+    """
+    def __len__(self, /) -> int: ...
+    def __new__(
+        cls, /, max_entries: int = ..., *, lease: float = ..., fail_open: bool = False, clock: Clock | None = None
+    ) -> MemoryReplayGuard: ...
+    def __repr__(self, /) -> str: ...
+    def handle(self, /, event: Event) -> MemoryClaim:
+        """
+        Return the context in which `event` is handled, for `with` and for `async with`.
+
+        In it the value is true for whoever is to handle the delivery, and false where that has been done. Leaving the
+        block completes the claim, and an exception gives it back, so that the delivery may come again.
+
+        Args:
+            event: a delivery, fresh from `verify`.
+
+        Raises:
+            DuplicateDeliveryError: on entering, while another handles it.
+            ReplayGuardError: on entering, when the guard is full.
         """
 
 @final

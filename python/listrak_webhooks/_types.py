@@ -1,6 +1,6 @@
 """What the public functions take, spelled for type checkers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
@@ -17,6 +17,8 @@ AcceptedEncoding: TypeAlias = Literal["any", "base64", "hex"]
 SigningEncoding: TypeAlias = Literal["base64", "hex"]
 SigningTime: TypeAlias = int | datetime | None
 
+Clock: TypeAlias = Callable[[], float]
+"""Returns Unix seconds, as `time.time` does."""
 
 Aliases: TypeAlias = Mapping[str, Sequence[str]] | None
 """Paths by the name of what they lead to."""

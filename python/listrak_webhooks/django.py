@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ._adapter import (
     SETTING,
+    Admission,
     Refusal,
     WebhookSource,
     body_consumed,
     body_over_framework_limit,
     body_unreadable,
     check_arguments,
+    check_guard,
     check_resolved,
     log_refusal,
     lost_part,
     missing_framework,
+    not_handled,
     parse_content_length,
     verdict_stands,
     verify,
@@ -40,17 +43,19 @@ except ModuleNotFoundError as error:
     raise missing_framework("django", "Django", error) from None
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.core.exceptions import RequestDataTooBig
-from django.db import connections
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.request import RawPostDataException
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.http.response import HttpResponseBase
 
     from ._core import Event, Webhook
     from ._types import Secrets
+    from .replay import AsyncReplayGuard, ReplayGuard
 
 __all__ = ["listrak_webhook"]
 
@@ -86,12 +91,14 @@ def listrak_webhook(
     webhook: Webhook | Secrets | None = None,
     *,
     resolver: Callable[[HttpRequest], Webhook | Awaitable[Webhook]] | None = None,
+    replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, HttpRequest], object] | None = None,
 ) -> _Decorator: ...
 def listrak_webhook(
     webhook: Webhook | Secrets | Callable[..., Any] | None = None,
     *,
     resolver: Callable[[HttpRequest], Webhook | Awaitable[Webhook]] | None = None,
+    replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, HttpRequest], object] | None = None,
 ) -> Any:
     """Hand a view the verified `Event` of each genuine delivery, and answer every other request itself.
@@ -110,19 +117,25 @@ def listrak_webhook(
             `settings.LISTRAK_WEBHOOK_SECRET` (a string or a list), else in the environment.
         resolver: a function of the request that returns the `Webhook`, for many accounts on one route; it may be
             `async`.
+        replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. One
+            that has been handled answers an empty 200 again, without the view. A view that raises, or answers a status
+            from 400 up, has not handled it; under `ATOMIC_REQUESTS` it has when the transaction is committed.
         on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; it may be
             `async`. If it raises, that is logged and the verdict stands. What it writes to the database for a
             `PayloadError` under `ATOMIC_REQUESTS` is rolled back with the rest.
 
     Raises:
-        ConfigurationError: a secret cannot be one, or, with the settings loaded, there is none.
+        ConfigurationError: a secret cannot be one, or, with the settings loaded, there is none; or the guard is an
+            async one and the view is not.
     """
     if callable(webhook):
         return listrak_webhook()(webhook)
-    door = _Door(webhook, resolver, on_rejected)
+    door = _Door(webhook, resolver, replay, on_rejected)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
-        endpoint: Any = _async_endpoint(door, view) if _is_async(view) else _endpoint(door, view)
+        is_async = _is_async(view)
+        check_guard(replay, can_await=is_async)
+        endpoint: Any = _async_endpoint(door, view) if is_async else _endpoint(door, view)
         # What Django's own csrf_exempt and login_not_required set.
         endpoint.csrf_exempt = True
         endpoint.login_required = False
@@ -134,10 +147,11 @@ def listrak_webhook(
 class _Door:
     """Who is let in, and who is told of the others."""
 
-    def __init__(self, webhook: Webhook | Secrets | None, resolver: Any, on_rejected: Any) -> None:
+    def __init__(self, webhook: Webhook | Secrets | None, resolver: Any, replay: Any, on_rejected: Any) -> None:
         check_arguments(webhook, resolver)
         self.source = WebhookSource(webhook, lambda: cast("Secrets | None", getattr(settings, SETTING, None)))
         self.resolver = resolver
+        self.replay = replay
         self.on_rejected = on_rejected
         if resolver is None and (webhook is not None or settings.configured):
             self.source.get()
@@ -159,15 +173,22 @@ def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpRespon
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         try:
-            event = _receive(request, door.resolve(request))
+            admission = Admission(door.replay, _receive(request, door.resolve(request)))
+            if not admission.enter():
+                return HttpResponse()
         except (WebhookError, ConfigurationError) as error:
             return door.refuse(error, request)
         try:
-            return _answer(view(request, event, *args, **kwargs))
-        except PayloadError as error:
+            response = _answer(view(request, admission.event, *args, **kwargs))
+        except BaseException as error:
+            admission.leave(error)
+            if not isinstance(error, PayloadError):
+                raise
             response = door.refuse(error, request)
             _roll_back()
             return response
+        _leave_when_committed(admission, response)
+        return response
 
     return endpoint
 
@@ -182,11 +203,17 @@ def _async_endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., Coro
             return HttpResponseNotAllowed(["POST"])
         try:
             webhook = await resolve(request) if door.resolver else door.resolve(request)
-            event = _receive(request, webhook)
+            admission = Admission(door.replay, _receive(request, webhook))
+            if not await admission.aenter():
+                return HttpResponse()
         except (WebhookError, ConfigurationError) as error:
             return await refuse(error, request) if door.on_rejected else door.refuse(error, request)
+
+        async def call() -> HttpResponseBase:
+            return _answer(await view(request, admission.event, *args, **kwargs))
+
         try:
-            return _answer(await view(request, event, *args, **kwargs))
+            return await admission.ahandle(call, _status_of)
         except PayloadError as error:
             return await refuse(error, request) if door.on_rejected else door.refuse(error, request)
 
@@ -212,11 +239,36 @@ def _answer(result: HttpResponseBase | None) -> HttpResponseBase:
     return HttpResponse() if result is None else result
 
 
+def _status_of(response: HttpResponseBase) -> int:
+    return response.status_code
+
+
+def _atomic_requests() -> list[BaseDatabaseWrapper]:
+    """Return the databases with a transaction around this request, in the order of their commits."""
+    return [
+        connection
+        for connection in connections.all(initialized_only=True)
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block
+    ]
+
+
 def _roll_back() -> None:
     """Undo what the view has done under `ATOMIC_REQUESTS`, as Django does for an exception that reaches it."""
-    for connection in connections.all(initialized_only=True):
-        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
-            connection.set_rollback(True)
+    for connection in _atomic_requests():
+        connection.set_rollback(True)
+
+
+def _leave_when_committed(admission: Admission, response: HttpResponseBase) -> None:
+    """Complete the claim once what the view did is safe.
+
+    Where the transaction is rolled back after all, nobody is told; then the lease ends the claim.
+    """
+    error = not_handled(response.status_code)
+    pending = _atomic_requests()
+    if error is None and pending:
+        transaction.on_commit(admission.leave, using=pending[-1].alias)
+    else:
+        admission.leave(error)
 
 
 def _receive(request: HttpRequest, webhook: Webhook) -> Event:

@@ -16,6 +16,7 @@ with the secret in the environment variable `LISTRAK_WEBHOOK_SECRET`.
 
 # No `from __future__ import annotations` here: FastAPI reads the annotations of a dependency at run time, and of an
 # instance it cannot resolve them from text.
+import contextlib
 import functools
 import inspect
 import itertools
@@ -26,16 +27,20 @@ from typing import Annotated, Any, TypedDict, TypeVar, get_args, get_origin, ove
 
 from . import _adapter
 from ._adapter import (
+    Admission,
+    NotHandledError,
     Refusal,
     WebhookSource,
     body_consumed,
     body_over_framework_limit,
     check_arguments,
+    check_guard,
     check_resolved,
     log_refusal,
     logger,
     lost_part,
     missing_framework,
+    not_handled,
     parse_content_length,
     verdict_stands,
     verify,
@@ -46,21 +51,25 @@ from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
     ConfigurationError,
+    DuplicateDeliveryError,
     FutureTimestampError,
     MalformedSignatureError,
     MalformedTimestampError,
     MissingHeaderError,
     PayloadError,
+    ReplayGuardError,
     SignatureMismatchError,
     StaleTimestampError,
     WebhookError,
 )
+from .replay import AsyncReplayGuard, ReplayGuard
 
 try:
     from fastapi import Depends, Header, HTTPException, Request, Response
 except ModuleNotFoundError as error:
     raise missing_framework("fastapi", "FastAPI", error) from None
 import anyio
+import anyio.from_thread
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_dependant
@@ -81,8 +90,10 @@ REFUSALS: tuple[type[Refusal], ...] = (
     StaleTimestampError,
     FutureTimestampError,
     PayloadError,
+    DuplicateDeliveryError,
     BodyTooLargeError,
     BodyUnavailableError,
+    ReplayGuardError,
     ConfigurationError,
 )
 """What a route can answer, for its documentation."""
@@ -100,11 +111,15 @@ class ListrakWebhook:
             `LISTRAK_WEBHOOK_SECRET`.
         resolver: a function of the request, `def` or `async def`, that returns the `Webhook`, for many accounts on one
             route.
+        replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. One
+            that has been handled answers an empty 200 again, without the path operation. An exception gives the
+            delivery free again. FastAPI may end a dependency after the answer was sent, and so the claim with it; with
+            `Depends(..., scope="function")` (from FastAPI 0.121 on), or with the decorator, that comes first.
         on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; `def` or
             `async def`. If it raises, that is logged and the verdict stands.
 
     Raises:
-        ConfigurationError: there is no secret, or it cannot be one.
+        ConfigurationError: there is no secret, or it cannot be one; or `replay` is no guard.
 
     Example:
         >>> from typing import Annotated
@@ -122,11 +137,14 @@ class ListrakWebhook:
         webhook: Webhook | Secrets | None = None,
         *,
         resolver: Resolver | None = None,
+        replay: ReplayGuard | AsyncReplayGuard | None = None,
         on_rejected: OnRejected | None = None,
     ) -> None:
         check_arguments(webhook, resolver)
+        check_guard(replay, can_await=True)
         self._source = WebhookSource(webhook)
         self._resolver = resolver
+        self._replay = replay
         self._on_rejected = on_rejected
         self._warned: set[str] = set()
         if resolver is None:
@@ -151,15 +169,28 @@ class ListrakWebhook:
         del timestamp, signature
         self._warn_if_parsed_before(request)
         try:
-            event = await self._receive(request)
+            admission = Admission(self._replay, await self._receive(request))
+            await admission.aenter()
         except (WebhookError, ConfigurationError) as error:
             raise await self._refuse(error, request) from None
         try:
-            yield event
-        except PayloadError as error:
-            if _is_answered(error):
+            yield self._give(admission, request)
+        except BaseException as error:
+            await admission.aleave(error)
+            if not isinstance(error, PayloadError) or _is_answered(error):
                 raise
             raise await self._refuse(error, request) from None
+        await self._finish(admission)
+
+    def _give(self, admission: Admission, request: Request) -> Any:
+        """Return what the path operation gets."""
+        if not admission.first:
+            raise _already_handled(request)
+        return admission.event
+
+    async def _finish(self, admission: Admission) -> None:
+        """Leave the guard behind a path operation that did not raise."""
+        await admission.aleave()
 
     async def _receive(self, request: Request) -> Event:
         resolver = self._resolver
@@ -188,6 +219,36 @@ class ListrakWebhook:
             )
 
 
+class _ForDecorator(ListrakWebhook):
+    """The dependency of a decorated operation, which leaves the guard itself, before its answer is sent."""
+
+    def _give(self, admission: Admission, request: Request) -> Admission:  # noqa: ARG002
+        return admission
+
+    async def _finish(self, admission: Admission) -> None:
+        # An operation that has not left by now was never reached, and FastAPI told nobody why.
+        await admission.aleave(NotHandledError())
+
+
+class _AlreadyHandled(HTTPException):
+    """Ends a request whose delivery was handled before; without a handler it answers 200 with a detail."""
+
+    def __init__(self) -> None:
+        super().__init__(HTTPStatus.OK)
+
+
+async def _answer_already_handled(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return Response()
+
+
+def _already_handled(request: Request) -> _AlreadyHandled:
+    # Where Starlette looks handlers up. That nobody has to register ours is worth the look behind the curtain.
+    handlers: Any = request.scope.get("starlette.exception_handlers")
+    with contextlib.suppress(TypeError, LookupError, AttributeError):
+        handlers[0].setdefault(_AlreadyHandled, _answer_already_handled)
+    return _AlreadyHandled()
+
+
 @overload
 def listrak_webhook(webhook: Handler, /) -> Handler: ...
 @overload
@@ -195,18 +256,21 @@ def listrak_webhook(
     webhook: Webhook | Secrets | None = None,
     *,
     resolver: Resolver | None = None,
+    replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: OnRejected | None = None,
 ) -> Callable[[Handler], Handler]: ...
 def listrak_webhook(
     webhook: Webhook | Secrets | Callable[..., Any] | None = None,
     *,
     resolver: Resolver | None = None,
+    replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: OnRejected | None = None,
 ) -> Any:
     """Hand a path operation the verified `Event` of each genuine delivery, in its parameter annotated `Event`.
 
     It takes the arguments of `ListrakWebhook`, which does the work; the operation, `def` or `async def`, keeps its
-    other parameters and dependencies. One that returns `None` answers an empty 200.
+    other parameters and dependencies. One that returns `None` answers an empty 200. With `replay`, one that raises or
+    answers a status from 400 up has not handled the delivery; else it is completed before the answer is sent.
 
     Raises:
         ConfigurationError: there is no secret, or it cannot be one; or the operation has no parameter annotated
@@ -214,16 +278,30 @@ def listrak_webhook(
     """
     if callable(webhook):
         return listrak_webhook()(webhook)
-    dependency = ListrakWebhook(webhook, resolver=resolver, on_rejected=on_rejected)
+    dependency = _ForDecorator(webhook, resolver=resolver, replay=replay, on_rejected=on_rejected)
 
     def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(handler)
         def operation(*args: Any, **kwargs: Any) -> Any:
-            return _answer(handler(*args, **kwargs), kwargs)
+            admission = _take_admission(kwargs)
+            if admission is None:
+                return _answer(handler(*args, **kwargs), kwargs)
+            if not admission.first:
+                return Response()
+            return _handle_in_thread(admission, lambda: _answer(handler(*args, **kwargs), kwargs), kwargs)
 
         @functools.wraps(handler)
         async def async_operation(*args: Any, **kwargs: Any) -> Any:
-            return _answer(await handler(*args, **kwargs), kwargs)
+            admission = _take_admission(kwargs)
+
+            async def call() -> Any:
+                return _answer(await handler(*args, **kwargs), kwargs)
+
+            if admission is None:
+                return await call()
+            if not admission.first:
+                return Response()
+            return await admission.ahandle(call, lambda answer: _status_of(answer, kwargs))
 
         chosen = async_operation if _is_async(handler) else operation
         _set_signature(chosen, handler, dependency)
@@ -359,6 +437,32 @@ def _answer(result: Any, arguments: dict[str, Any]) -> Any:
             empty.status_code = argument.status_code or empty.status_code
             empty.headers.raw.extend(argument.headers.raw)
     return empty
+
+
+def _take_admission(arguments: dict[str, Any]) -> Admission | None:
+    """Put the event where the dependency has put its admission, and return that; `None` in a call by the user."""
+    for name, argument in arguments.items():
+        if isinstance(argument, Admission):
+            arguments[name] = argument.event
+            return argument
+    return None
+
+
+def _handle_in_thread(admission: Admission, call: Callable[[], Any], arguments: dict[str, Any]) -> Any:
+    """Do as `Admission.handle`, in a thread of FastAPI's: the guard was entered in the loop and is left there."""
+    try:
+        answer = call()
+    except BaseException as error:
+        anyio.from_thread.run(admission.aleave, error)
+        raise
+    anyio.from_thread.run(admission.aleave, not_handled(_status_of(answer, arguments)))
+    return answer
+
+
+def _status_of(answer: Any, arguments: dict[str, Any]) -> int:
+    """Return the status that the handler chose, by its answer or by the `Response` that it asked for."""
+    responses = [each for each in [answer, *arguments.values()] if isinstance(each, Response)]
+    return next((response.status_code for response in responses if response.status_code), HTTPStatus.OK)
 
 
 async def _run(function: Callable[..., Any], *args: object) -> Any:

@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAli
 
 from ._adapter import (
     SETTING,
+    Admission,
     Refusal,
     WebhookSource,
     body_over_framework_limit,
     body_unreadable,
     check_arguments,
+    check_guard,
     check_resolved,
     log_refusal,
     lost_part,
@@ -38,7 +40,7 @@ from ._wsgi import bounded_wait, is_chunked, is_terminated, read_limited, read_p
 from .exceptions import ConfigurationError, PayloadError, WebhookError
 
 try:
-    from flask import Request, Response, current_app, jsonify, request
+    from flask import Request, Response, current_app, jsonify, make_response, request
 except ModuleNotFoundError as error:
     raise missing_framework("flask", "Flask", error) from None
 from flask.views import MethodView
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
     from ._core import Event, Webhook
     from ._types import Secrets
+    from .replay import ReplayGuard
 
 __all__ = ["listrak_webhook"]
 
@@ -98,12 +101,14 @@ def listrak_webhook(
     webhook: Webhook | Secrets | None = None,
     *,
     resolver: Callable[[Request], Webhook | Awaitable[Webhook]] | None = None,
+    replay: ReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, Request], object] | None = None,
 ) -> _Decorator: ...
 def listrak_webhook(
     webhook: Webhook | Secrets | Callable[..., Any] | None = None,
     *,
     resolver: Callable[[Request], Webhook | Awaitable[Webhook]] | None = None,
+    replay: ReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, Request], object] | None = None,
 ) -> Any:
     """Hand a view the verified `Event` of each genuine delivery, and answer every other request itself.
@@ -117,16 +122,21 @@ def listrak_webhook(
         webhook: a `Webhook`, a secret or a list of secrets. Without it, the secret is `LISTRAK_WEBHOOK_SECRET` in
             `app.config` (a string or a list), else in the environment.
         resolver: a function of the request that returns the `Webhook`, for many accounts on one route.
+        replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. One
+            that has been handled answers an empty 200 again, without the view. A view that raises, or answers a status
+            from 400 up, has not handled it.
         on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts. If it raises,
             that is logged and the verdict stands.
 
     Raises:
-        ConfigurationError: a given secret cannot be one. A secret that is missing when a request comes answers 500
-            and is logged as an ERROR: nothing is accepted without one.
+        ConfigurationError: a given secret cannot be one; or `replay` is no guard, or one for `async with` alone. A
+            secret that is missing when a request comes answers 500 and is logged as an ERROR: nothing is accepted
+            without one.
     """
     if callable(webhook):
         return listrak_webhook()(webhook)
     check_arguments(webhook, resolver)
+    check_guard(replay, can_await=False)
     source = WebhookSource(webhook, _read_setting)
 
     def refuse(error: Refusal) -> Response:
@@ -148,19 +158,35 @@ def listrak_webhook(
                     current = source.get()
                 else:
                     current = check_resolved(current_app.ensure_sync(resolver)(_request()))
-                event = _receive(current)
+                admission = Admission(replay, _receive(current))
+                if not admission.enter():
+                    return _empty()
             except (WebhookError, ConfigurationError) as error:
                 return refuse(error)
+            # Flask passes URL arguments by name; what is positional is the `self` of a method.
+            call = functools.partial(_call, view, *args, admission.event, **kwargs)
             try:
-                # Flask passes URL arguments by name; what is positional is the `self` of a method.
-                result = current_app.ensure_sync(view)(*args, event, **kwargs)
+                # Only a guard has to know what the answer is.
+                return call() if replay is None else admission.handle(lambda: make_response(call()), _status_of)
             except PayloadError as error:
                 return refuse(error)
-            return current_app.response_class(status=200) if result is None else cast("ResponseReturnValue", result)
 
         return endpoint
 
     return decorate
+
+
+def _call(view: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ResponseReturnValue:
+    result = current_app.ensure_sync(view)(*args, **kwargs)
+    return _empty() if result is None else cast("ResponseReturnValue", result)
+
+
+def _status_of(response: Response) -> int:
+    return response.status_code
+
+
+def _empty() -> Response:
+    return current_app.response_class(status=200)
 
 
 def _check_takes_event(view: Callable[..., Any]) -> None:

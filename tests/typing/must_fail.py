@@ -13,6 +13,14 @@ from listrak_webhooks.django import listrak_webhook as django_webhook
 from listrak_webhooks.fastapi import ListrakWebhook
 from listrak_webhooks.fastapi import listrak_webhook as fastapi_webhook
 from listrak_webhooks.flask import listrak_webhook as flask_webhook
+from listrak_webhooks.replay import (
+    AsyncReplayGuard,
+    DjangoCacheReplayGuard,
+    MemoryReplayGuard,
+    RedisReplayGuard,
+    ReplayGuard,
+    SqliteReplayGuard,
+)
 
 headers = {"LTK-Timestamp": "1700000000"}
 parsed: dict[str, Any] = {}
@@ -69,6 +77,32 @@ def flask_without_event_in_parentheses() -> str:
 
 
 flask_webhook(5)  # type: ignore[call-overload]
+flask_webhook(replay=True)  # type: ignore[call-overload]
+fastapi_webhook(replay="deliveries.db")  # type: ignore[call-overload]
+django_webhook(replay=MemoryReplayGuard)  # type: ignore[call-overload]
+ListrakWebhook(replay=5)  # type: ignore[arg-type]
+MemoryReplayGuard("many")  # type: ignore[arg-type]
+MemoryReplayGuard(lease=None)  # type: ignore[arg-type]
+SqliteReplayGuard()  # type: ignore[call-arg]
+SqliteReplayGuard("deliveries.db", 60)  # type: ignore[call-arg]
+RedisReplayGuard("redis://localhost")  # type: ignore[arg-type]
+DjangoCacheReplayGuard(5)  # type: ignore[arg-type]
+
+
+class NoGuard:
+    def handle(self, event: Event) -> bool:
+        return bool(event)
+
+
+sync_guard: ReplayGuard = NoGuard()  # type: ignore[assignment]
+async_guard: AsyncReplayGuard = NoGuard()  # type: ignore[assignment]
+
+
+def guarded_without_event(event: Event, guard: ReplayGuard) -> None:
+    with guard.handle():  # type: ignore[call-arg]
+        print(event)
+
+
 flask_webhook(resolver="a secret")  # type: ignore[call-overload]
 flask_webhook(on_rejected="log")  # type: ignore[call-overload]
 flask_webhook(secret="a secret")  # type: ignore[call-overload]

@@ -1,0 +1,26 @@
+"""Replay guards: each delivery is handled once, however often it arrives.
+
+>>> from listrak_webhooks import Webhook
+>>> from listrak_webhooks.replay import MemoryReplayGuard
+>>> webhook, guard = Webhook("the HMAC secret"), MemoryReplayGuard()
+>>> event = webhook.verify(b"{}", webhook.signed_headers(b"{}"))
+>>> with guard.handle(event) as first:
+...     first
+True
+"""
+
+from listrak_webhooks._core import MemoryReplayGuard
+
+from ._guard import AsyncReplayGuard, ReplayGuard
+from .django import DjangoCacheReplayGuard
+from .redis import RedisReplayGuard
+from .sqlite import SqliteReplayGuard
+
+__all__ = [
+    "AsyncReplayGuard",
+    "DjangoCacheReplayGuard",
+    "MemoryReplayGuard",
+    "RedisReplayGuard",
+    "ReplayGuard",
+    "SqliteReplayGuard",
+]

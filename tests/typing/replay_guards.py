@@ -1,0 +1,91 @@
+"""What users write with replay guards; type checkers must have nothing to say about it."""
+
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import redis
+import redis.asyncio
+from django.http import HttpRequest
+from fastapi import Depends
+from listrak_webhooks import Event
+from listrak_webhooks.django import listrak_webhook as django_webhook
+from listrak_webhooks.fastapi import ListrakWebhook
+from listrak_webhooks.fastapi import listrak_webhook as fastapi_webhook
+from listrak_webhooks.flask import listrak_webhook as flask_webhook
+from listrak_webhooks.replay import (
+    AsyncReplayGuard,
+    DjangoCacheReplayGuard,
+    MemoryReplayGuard,
+    RedisReplayGuard,
+    ReplayGuard,
+    SqliteReplayGuard,
+)
+from typing_extensions import assert_type
+
+memory = MemoryReplayGuard(1000, lease=30, fail_open=True)
+sqlite = SqliteReplayGuard(Path(tempfile.gettempdir()) / "deliveries.db", lease=1.5, timeout=2)
+client = redis.Redis(socket_timeout=5, socket_connect_timeout=5)
+over_redis = RedisReplayGuard(client, prefix="shop:", lease=30, timeout=2)
+over_async_redis = RedisReplayGuard(redis.asyncio.Redis(), fail_open=False)
+cache = DjangoCacheReplayGuard("default", lease=30)
+guards: tuple[ReplayGuard, ...] = (memory, sqlite, over_redis, cache)
+async_guards: tuple[AsyncReplayGuard, ...] = (memory, sqlite, over_redis, over_async_redis, cache)
+
+
+class Own:
+    @contextmanager
+    def handle(self, event: Event) -> Generator[bool, None, None]:
+        yield bool(event.id)
+
+
+class OwnAsync:
+    @asynccontextmanager
+    async def handle(self, event: Event) -> AsyncGenerator[bool, None]:
+        yield bool(event.id)
+
+
+own: ReplayGuard = Own()
+own_async: AsyncReplayGuard = OwnAsync()
+
+
+def by_hand(event: Event) -> None:
+    with memory.handle(event) as first:
+        assert_type(first, bool)
+    for guard in guards:
+        with guard.handle(event) as first:
+            assert_type(first, bool)
+
+
+async def by_hand_in_a_loop(event: Event) -> None:
+    async with memory.handle(event) as first:
+        assert_type(first, bool)
+    for guard in async_guards:
+        async with guard.handle(event) as first:
+            assert_type(first, bool)
+
+
+@flask_webhook("a secret", replay=sqlite)
+def flask_view(event: Event) -> None:
+    print(event.id)
+
+
+@django_webhook("a secret", replay=cache)
+def django_view(request: HttpRequest, event: Event) -> None:
+    print(request.path, event.id)
+
+
+@django_webhook("a secret", replay=own_async)
+async def django_async_view(request: HttpRequest, event: Event) -> None:
+    print(request.path, event.id)
+
+
+@fastapi_webhook("a secret", replay=over_async_redis)
+async def operation(event: Event) -> str:
+    return event.id
+
+
+async def with_dependency(event: Annotated[Event, Depends(ListrakWebhook("a secret", replay=own))]) -> str:
+    return event.id
