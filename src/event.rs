@@ -395,10 +395,11 @@ impl Event {
         travel::from_dict(&data)
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Bound<'py, PyDict>,)), Error> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Dict,)), Error> {
         let py = slf.py();
         let back = py.get_type::<Self>().getattr("from_dict")?;
-        Ok((back, (travel::to_dict(slf.get(), py, travel::Body::Bytes)?,)))
+        let data = travel::to_dict(slf.get(), py, travel::Body::Bytes)?;
+        Ok((back, (Dict(data.unbind()),)))
     }
 
     // Of another type, pyo3 answers `NotImplemented`, so that the other may have its say.
