@@ -75,11 +75,10 @@ def json_schema(model: Any) -> dict[str, Any]:
 
 def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:
     if isinstance(schema, list):
-        items: list[Any] = schema
-        return [_inlined(each, definitions, within) for each in items]
+        return [_inlined(each, definitions, within) for each in [*schema]]
     if not isinstance(schema, dict):
         return schema
-    fields: dict[str, Any] = schema
+    fields: dict[str, Any] = {**schema}
     reference = fields.get("$ref")
     if isinstance(reference, str):
         name = reference.removeprefix("#/$defs/")
