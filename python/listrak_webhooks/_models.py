@@ -74,8 +74,11 @@ def json_schema(model: Any) -> dict[str, Any]:
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:
+    def inlined(value: Any) -> Any:
+        return _inlined(value, definitions, within)
+
     if isinstance(schema, list):
-        return [_inlined(each, definitions, within) for each in [*schema]]
+        return [*map(inlined, schema)]  # pyright: ignore[reportUnknownArgumentType]
     if not isinstance(schema, dict):
         return schema
     fields: dict[str, Any] = {**schema}
@@ -87,9 +90,7 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...
         beside = {key: value for key, value in fields.items() if key != "$ref"}
         return _inlined({**definitions[name], **beside}, definitions, (*within, name))
     return {
-        key: _inlined(value, definitions, within)
-        for key, value in fields.items()
-        if key != "$defs" and not _is_discriminator(key, value)
+        key: inlined(value) for key, value in fields.items() if key != "$defs" and not _is_discriminator(key, value)
     }
 
 
