@@ -43,7 +43,7 @@ def headers_for(body: bytes, secret: str = SECRET) -> dict[str, str]:
 def run(block: str) -> dict[str, Any]:
     """Run one block, and return the names that it leaves."""
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(block, "README.md", "exec"), names)
+    exec(compile(block, "README.md", "exec", dont_inherit=True), names)
     return names
 
 
