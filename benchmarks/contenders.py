@@ -100,6 +100,7 @@ def _ours_and_payload(delivery: Delivery) -> Call:
 
 
 def listrak_headers(delivery: Delivery) -> dict[str, str]:
+    """Return all headers of a delivery as Listrak would send it."""
     # By Python's own hmac, not by ours, so that the two check each other.
     timestamp = str(delivery.timestamp)
     mac = hmac.digest(KEY, delivery.signed + timestamp.encode(), "sha256")

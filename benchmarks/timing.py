@@ -70,10 +70,10 @@ class Measurement:
         return Ratio(median, low, high, self.best(contender) / self.best(other))
 
 
-def measure(calls: Mapping[Contender, Call], seconds: float) -> Measurement:
-    """Time every call side by side, in rounds, for about `seconds` in all."""
+def measure(calls: Mapping[Contender, Call], seconds: float, batch_seconds: float = BATCH_SECONDS) -> Measurement:
+    """Time every call side by side, in rounds, for about `seconds` in all, `batch_seconds` for a batch."""
     order = list(calls)
-    counts = {contender: _calibrate(call) for contender, call in calls.items()}
+    counts = {contender: _calibrate(call, batch_seconds) for contender, call in calls.items()}
     times: dict[Contender, list[float]] = {contender: [] for contender in order}
     collecting = gc.isenabled()
     gc.collect()
@@ -118,9 +118,9 @@ def _fresh_batch(call: Call, count: int) -> float:
     return seconds
 
 
-def _calibrate(call: Call) -> int:
+def _calibrate(call: Call, batch_seconds: float) -> int:
     """Return how many calls make a batch."""
     count = 1
-    while (seconds := _batch(call, count)) < BATCH_SECONDS / 2:
+    while (seconds := _batch(call, count)) < batch_seconds / 2:
         count *= 2
-    return max(1, round(count * BATCH_SECONDS / seconds))
+    return max(1, round(count * batch_seconds / seconds))
