@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use smallvec::SmallVec;
 
 use crate::body::type_name;
 use crate::error::{Error, Header};
@@ -88,7 +89,7 @@ pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Valu
     if let Ok(dict) = headers.cast_exact::<PyDict>() {
         // Nothing that can run Python code, such as an exception that wakes the garbage collector, may happen while a
         // dict is being walked: it could change under us.
-        let candidates: Vec<_> = dict.iter().filter(|(name, _)| may_be_ours(name)).collect();
+        let candidates: SmallVec<[_; 2]> = dict.iter().filter(|(name, _)| may_be_ours(name)).collect();
         for (name, value) in candidates {
             found.offer(&name, value, Kind::Mapping);
         }

@@ -42,12 +42,12 @@ fn normal(name: &str) -> String {
 
 /// Appends `name`, as names are compared, to `to`.
 pub fn push_normal(name: &str, to: &mut String) {
-    for character in name.chars() {
-        match character {
-            '_' | '-' | ' ' => {}
-            _ if character.is_ascii() => to.push(character.to_ascii_lowercase()),
-            _ => to.extend(character.to_lowercase()),
-        }
+    if name.is_ascii() {
+        let letters = name.bytes().filter(|byte| !is_separator(*byte));
+        to.extend(letters.map(|byte| char::from(byte.to_ascii_lowercase())));
+    } else {
+        let letters = name.chars().filter(|character| !matches!(character, '_' | '-' | ' '));
+        to.extend(letters.flat_map(char::to_lowercase));
     }
 }
 
@@ -356,13 +356,11 @@ impl Names {
         let [outermost, within] = &self.contact;
         let names = if level == 0 { outermost } else { within };
         // Nearly all names are told apart by their first letter.
-        let first = name
-            .bytes()
-            .find(|byte| !is_separator(*byte))
-            .map(|byte| byte.to_ascii_lowercase());
+        let first = name.bytes().find(|byte| !is_separator(*byte))?;
+        let lower = first.to_ascii_lowercase();
         let mut alike = names
             .iter()
-            .filter(|normal| !name.is_ascii() || normal.bytes().next() == first);
+            .filter(|normal| normal.bytes().next() == Some(lower) || !first.is_ascii());
         alike.find(|normal| is_normally(name, normal)).map(String::as_str)
     }
 
