@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyString, PyTzInfo};
-use speedate::{Date, DateTime, Time};
+use speedate::{Date, DateTime, MicrosecondsPrecisionOverflowBehavior, Time, TimeConfig};
 
 use super::find::{Fields, Node};
 use super::json;
@@ -173,7 +173,11 @@ impl<'a, 'py> Reader<'a, 'py> {
     /// alone. Of the digits of a second's fraction, six are kept.
     pub(crate) fn moment(&self, value: &Value<'py>) -> Option<Bound<'py, PyDateTime>> {
         let moment = value.string(|text| {
-            DateTime::parse_str_rfc3339(text)
+            let truncated = TimeConfig {
+                microseconds_precision_overflow_behavior: MicrosecondsPrecisionOverflowBehavior::Truncate,
+                unix_timestamp_offset: None,
+            };
+            DateTime::parse_bytes_rfc3339_with_config(text.as_bytes(), &truncated)
                 .or_else(|_| Date::parse_str_rfc3339(text).map(midnight))
                 .ok()
         })??;
