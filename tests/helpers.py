@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,6 +57,19 @@ def verdict_of(verify: Callable[[], Event]) -> Event | WebhookError:
         return verify()
     except WebhookError as refusal:
         return refusal
+
+
+def same(left: object, right: object) -> bool:
+    """Whether the two are equal in every type, in the order of their keys and in each bit of their floats."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict) and isinstance(right, dict):
+        return [*left] == [*right] and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, float) and isinstance(right, float):
+        return struct.pack(">d", left) == struct.pack(">d", right)
+    return left == right
 
 
 def _read_vectors() -> list[Vector]:

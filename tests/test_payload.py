@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import struct
 import sys
 import time
 import traceback
 from typing import Any, NoReturn
 
 import pytest
-from helpers import NOW, SENT, sign_like_listrak
+from helpers import NOW, SENT, same, sign_like_listrak
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from listrak_webhooks import Event, PayloadError, SignatureMismatchError, Webhook
@@ -47,19 +46,6 @@ def _reference(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _same(left: object, right: object) -> bool:
-    """Whether the two are equal in every type, in the order of their keys and in each bit of their floats."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, dict) and isinstance(right, dict):
-        return [*left] == [*right] and all(_same(left[key], right[key]) for key in left)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_same, left, right))
-    if isinstance(left, float) and isinstance(right, float):
-        return struct.pack(">d", left) == struct.pack(">d", right)
-    return left == right
-
-
 def _refusal(body: bytes) -> PayloadError:
     event = _event(body)
     assert event.body == body
@@ -70,9 +56,9 @@ def _refusal(body: bytes) -> PayloadError:
 
 def test_the_comparison_of_these_tests_is_strict() -> None:
     """The helper that the tests rely on tells values apart that are equal to `==`."""
-    assert _same({"a": [1, 1.5, "x", None, True]}, {"a": [1, 1.5, "x", None, True]})
+    assert same({"a": [1, 1.5, "x", None, True]}, {"a": [1, 1.5, "x", None, True]})
     for left, right in [(1, 1.0), (1, True), (0.0, -0.0), ([1], [1, 2]), ({"a": 1, "b": 2}, {"b": 2, "a": 1})]:
-        assert not _same(left, right)
+        assert not same(left, right)
 
 
 VALUES: dict[str, str] = {
@@ -160,7 +146,7 @@ def test_any_value_is_what_json_gives(text: str, slow: bool) -> None:  # noqa: F
     body = b'{"value":' + text.encode() + (b"," + SURROGATE if slow else b"") + b"}"
     expected = _reference(body)
     assert expected is not None
-    assert _same(_payload(body), expected)
+    assert same(_payload(body), expected)
 
 
 OBJECTS: dict[str, str] = {
@@ -193,7 +179,7 @@ def test_any_object_is_what_json_gives(text: str) -> None:
     """Of duplicate keys the last one wins, in the place of the first, as `json` has it."""
     expected = _reference(text.encode())
     assert expected is not None
-    assert _same(_payload(text.encode()), expected)
+    assert same(_payload(text.encode()), expected)
 
 
 def test_duplicate_keys_by_name() -> None:
@@ -462,7 +448,7 @@ class TestDepth:
         expected = _reference(body)
         assert expected is not None
         assert _depth(expected) == LEVELS
-        assert _same(_payload(body), expected)
+        assert same(_payload(body), expected)
         deeper = _nest(LEVELS + 1, kind, leaf, surrogate=surrogate)
         assert _reference(deeper) is not None
         assert "deeper than 201 levels" in str(_refusal(deeper))
@@ -474,7 +460,7 @@ class TestDepth:
         body = b'{"a":[' + wide + b"," + wide + b"]}"
         if surrogate != "nowhere":
             body = body[:-1] + b"," + SURROGATE + b"}"
-        assert _same(_payload(body), _reference(body))
+        assert same(_payload(body), _reference(body))
 
     @pytest.mark.parametrize("surrogate", [b"", SURROGATE + b","], ids=["fast", "slow"])
     @pytest.mark.parametrize(
@@ -501,7 +487,7 @@ class TestDepth:
         assert expected is not None
         assert (_depth(expected) <= LEVELS) is accepted
         if accepted:
-            assert _same(_payload(body), expected)
+            assert same(_payload(body), expected)
         else:
             assert "deeper than 201 levels" in str(_refusal(body))
 
@@ -510,7 +496,7 @@ class TestDepth:
         """What the contract promises at least is well inside."""
         for kind in ("objects", "arrays"):
             body = _nest(127, kind, b"1", surrogate=surrogate)
-            assert _same(_payload(body), _reference(body))
+            assert same(_payload(body), _reference(body))
 
     @pytest.mark.parametrize(
         "body",
@@ -535,12 +521,12 @@ class TestDepth:
         """Only structure counts, also next to escaped quotes and backslashes and beside a lone surrogate."""
         text = r'"[[[[\"{{{{\\"'
         body = b"{" + SURROGATE + b',"a":[' + b",".join([text.encode()] * 300) + b"]}"
-        assert _same(_payload(body), _reference(body))
+        assert same(_payload(body), _reference(body))
 
     def test_siblings_are_no_levels(self) -> None:
         """A thousand containers side by side are as deep as one."""
         body = b"{" + SURROGATE + b',"a":[' + b",".join([b'{"b":[[]]}'] * 1000) + b"]}"
-        assert _same(_payload(body), _reference(body))
+        assert same(_payload(body), _reference(body))
 
 
 class TestNothingIsParsedBeforeVerification:
@@ -653,7 +639,7 @@ def _check_against_the_reference(body: bytes) -> None:
         assert len(str(error)) < 300
         assert error.__context__ is None
     else:
-        assert _same(_payload(body), expected)
+        assert same(_payload(body), expected)
 
 
 class TestAgreementWithJson:
@@ -664,7 +650,7 @@ class TestAgreementWithJson:
         """Every object that `json` writes comes back as `json` reads it."""
         expected = _reference(body)
         assert expected is not None
-        assert _same(_payload(body), expected)
+        assert same(_payload(body), expected)
 
     @given(text=NUMBERS)
     def test_any_number(self, text: str) -> None:

@@ -1,0 +1,254 @@
+"""The contact, read in one pass over the bytes: what a lookup in the payload finds, at next to no cost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from listrak_webhooks import PayloadError
+from payloads import event_of
+
+# The reference: plain Python over `json.loads`, that shares nothing with the core.
+
+EMAIL = ["email", "emailaddress", "contact.email", "contact.emailaddress", "customer.email", "customer.emailaddress"]
+PHONE = [
+    *["phone", "phonenumber", "mobilephone", "phoneid"],
+    *["contact.phone", "contact.phonenumber", "customer.phone", "customer.phonenumber"],
+]
+IDENTIFIERS = ["identifiers", "contact.identifiers", "customer.identifiers"]
+
+
+def _normal(name: str) -> str:
+    return "".join(character for character in name if character not in "_- ").lower()
+
+
+def _at(value: Any, path: str) -> list[Any]:
+    first, _, rest = path.partition(".")
+    if not isinstance(value, dict):
+        return []
+    found = [item for key, item in value.items() if _normal(key) == first]
+    return found if not rest else [deeper for item in found for deeper in _at(item, rest)]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _digits(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if value == 0:
+            return "0"
+        small = 1e-6 <= abs(value) <= 2**53
+        return (f"{value:.0f}" if value.is_integer() else format_float(value)) if small else None
+    return _text(value)
+
+
+def format_float(value: float) -> str:
+    """Return the shortest digits that mean this number, without an exponent."""
+    from decimal import Decimal
+
+    return f"{Decimal(repr(value)):f}"
+
+
+def _look_up(document: Any, paths: list[str], kinds: set[str], read: Any) -> str | None:
+    for path in paths:
+        for value in _at(document, path):
+            if (found := read(value)) is not None:
+                return str(found)
+    for path in IDENTIFIERS:
+        for identifiers in _at(document, path):
+            for each in identifiers if isinstance(identifiers, list) else []:
+                types = [
+                    _normal(kind) for name in ("identifiertype", "type") for kind in map(_text, _at(each, name)) if kind
+                ]
+                values = [read(value) for name in ("value", "identifier") for value in _at(each, name)]
+                values = [value for value in values if value is not None]
+                if kinds & {*types} and values:
+                    return str(values[0])
+    return None
+
+
+def contact_of(document: Any) -> tuple[str | None, str | None]:
+    """Return the email address and the phone number in a document."""
+    return (
+        _look_up(document, EMAIL, {"emailaddress", "email"}, _text),
+        _look_up(document, PHONE, {"phonenumber", "phone"}, _digits),
+    )
+
+
+NAMES = st.sampled_from(
+    [
+        *["email", "Email", "E-MAIL", "emailAddress", "email_address", "phone", "PHONE", "phoneNumber", "phoneId"],
+        *["contact", "Contact", "customer", "identifiers", "identifierType", "type", "value", "identifier"],
+        *["mobile phone", "campaign", "", "\u212a", "\u00c9mail", "cart", "\ud800"],
+    ]
+)
+SCALARS = st.one_of(
+    st.sampled_from(["EmailAddress", "email", "Phone_Number", "jane@example.com", "", "caf\u00e9", '"\\\n', "\ud800"]),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=2**62, max_value=2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+DOCUMENTS = st.dictionaries(
+    NAMES,
+    st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5)),
+    max_size=8,
+)
+
+
+@given(DOCUMENTS, st.booleans())
+def test_it_is_what_a_lookup_in_the_payload_finds(document: dict[str, Any], ascii_only: bool) -> None:  # noqa: FBT001
+    """By the reference, and whichever of the two is read first."""
+    text = json.dumps(document, ensure_ascii=ascii_only)
+    body = text.encode("utf-8", "surrogatepass")
+    event, other = event_of(body), event_of(body)
+    try:
+        expected = contact_of(json.loads(body.decode()))
+    except UnicodeDecodeError:
+        with pytest.raises(PayloadError):
+            _ = event.email
+        return
+    assert (event.email, event.phone) == expected
+    _ = other.payload
+    assert (other.phone, other.email) == expected[::-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "email"),
+    [
+        (b'{"email":"first","email":"last"}', "last"),
+        (b'{"email":"first","email":null}', None),
+        (b'{"email":"first","email":""}', None),
+        (b'{"Email":"other spelling","email":""}', "other spelling"),
+        (b'{"emailAddress":"later in the table","EMAIL":"earlier"}', "earlier"),
+        (b'{"e_mail":"first in the document","email":"second"}', "first in the document"),
+        (b'{"email":5,"emailAddress":"usable"}', "usable"),
+        (rb'{"\u0065mail":"escaped key"}', "escaped key"),
+        (rb'{"email":"\u006aane"}', "jane"),
+        (rb'{"email":"\ud800"}', "\ud800"),
+        (rb'{"email":"jane","other":"\ud800"}', "jane"),
+        (b'{"contact":{"email":"nested"}}', "nested"),
+        (b'{"contact":{"email":"first"},"contact":{}}', None),
+        (b'{"contact":[{"email":"in a list"}]}', None),
+        (b'{"identifiers":[{"identifierType":"EmailAddress","value":"a"}]}', "a"),
+        (b'{"identifiers":[{"identifierType":"PhoneNumber","value":"1"},{"type":"email","identifier":"b"}]}', "b"),
+        ('{"email":"caf\u00e9"}'.encode(), "caf\u00e9"),
+        (b'{"email":"jane","a":' + b"[" * 250 + b"]" * 250 + b"}", "jane"),
+        (b'{"email":"jane","a":' + b"9" * 5000 + b"}", "jane"),
+        (b"{" + b",".join(b'"e%smail":"%d"' % (b"_" * n, n) for n in range(1, 200)) + b"}", "1"),
+    ],
+)
+def test_the_edges(body: bytes, email: str | None) -> None:
+    """Duplicates, spellings, escapes, and what the payload has limits for."""
+    assert event_of(body).email == email
+
+
+def test_reading_it_builds_no_payload() -> None:
+    """Where the payload cannot be built, because it is too deep, the contact is there all the same."""
+    event = event_of(b'{"email":"jane","a":' + b"[" * 250 + b"]" * 250 + b"}")
+    assert event.email == "jane"
+    with pytest.raises(PayloadError):
+        _ = event.payload
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *[b"", b"[]", b"null", b"{", b'{"email":"a"} x', b'{"email":"a",}', b'{"email":"a","b":NaN}', b'{"a":01}'],
+        *[b'{"email":"a","b":"\xff"}', b'{"email":"a","b":"\n"}', b'\xef\xbb\xbf{"email":"a"}', rb'{"a":"\x41"}'],
+        *[b'{"email":"a","b":[1,]}', b'{"email":"a","b":"\\u12"}', b'{"email":"a","b":-}', b'{"email" "a"}'],
+    ],
+)
+def test_what_is_no_json_object_has_no_contact(body: bytes) -> None:
+    """All of the body is checked, not only what is looked for; and the error shows none of it."""
+    event = event_of(body)
+    with pytest.raises(PayloadError) as first:
+        _ = event.email
+    with pytest.raises(PayloadError) as second:
+        _ = event.payload
+    assert str(first.value) == str(second.value)
+
+
+MEMORY = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from machine import rise_of_peak_memory
+from payloads import event_of
+line = b'{"sku":"a","name":"x\\\\u00e9y","price":"44.99","quantity":2}'
+lines = b'{"email":"jane@example.com","cart":{"items":[' + b",".join([line] * 77_000) + b']}}'
+text = b'{"html":"' + b'<p class=\\\\"x\\\\">y</p>\\\\n' * 200_000 + b'","email":"jane@example.com"}'
+for body in (lines, text):
+    assert len(body) > 4 * 1024 * 1024, len(body)
+    event = event_of(body)
+    read = []
+    contact = rise_of_peak_memory(lambda: read.append(event.email))
+    assert read == ["jane@example.com"], read
+    control = rise_of_peak_memory(lambda: read.append(event.payload))
+    print(contact, control)
+"""
+
+FLAT = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from payloads import BODIES, WEBHOOK, SECRET
+from helpers import NOW, SENT, sign_like_listrak
+import json
+deliveries = []
+for body in map(json.dumps, BODIES.values()):
+    raw = body.encode()
+    deliveries.append((raw, sign_like_listrak(SECRET, raw, SENT).hex()))
+def size():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+def run(times):
+    for number in range(times):
+        raw, mac = deliveries[number % len(deliveries)]
+        event = WEBHOOK.verify_values(raw, SENT, mac, now=NOW)
+        event.email
+        if number % 10 == 0:
+            event.payload, event.items, event.order, event.product, event.page
+run(20_000)
+before = size()
+run(1_000_000)
+print(size() - before)
+"""
+
+
+def _run(script: str) -> list[int]:
+    tests = Path(__file__).parent
+    command = [sys.executable, "-c", script, str(tests), str(tests.parent / "benchmarks")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [int(number) for number in done.stdout.split()]
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory was used")
+
+
+@linux_only
+def test_four_mebibytes_are_read_in_place() -> None:
+    """The address costs less than 256 KiB beyond the body, where the payload costs megabytes."""
+    lines, all_lines, text, all_text = _run(MEMORY)
+    assert all_lines > 8 * 1024 * 1024
+    assert all_text > 2 * 1024 * 1024
+    assert lines < 256 * 1024
+    assert text < 256 * 1024
+
+
+@linux_only
+def test_a_million_deliveries_leave_the_process_as_it_was() -> None:
+    """Each with its contact, and every tenth with its payload and all views."""
+    [growth] = _run(FLAT)
+    assert growth < 1024 * 1024
