@@ -2,8 +2,8 @@
 
     $ pip install 'listrak-webhooks[flask,redis]' celery
     $ export LISTRAK_WEBHOOK_SECRET='the HMAC secret' REDIS_URL=redis://127.0.0.1:6379/0
-    $ flask --app celery_redis run                             # receives
-    $ celery --app celery_redis worker --loglevel INFO         # works; as many as you like, on any machine
+    $ flask --app celery_redis run                              # receives
+    $ celery --app celery_redis:celery worker --loglevel INFO  # works; as many as you like, on any machine
 
 A task stays in Redis until it is done. What a killed worker held comes back VISIBILITY_TIMEOUT seconds after it was
 taken, so nothing that a worker does or waits for, a pause before another try included, may take longer than that.
