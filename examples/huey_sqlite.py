@@ -5,8 +5,8 @@
     $ flask --app huey_sqlite run                        # receives
     $ huey_consumer huey_sqlite.huey --max-delay 1       # works; one consumer, with as many threads as you like
 
-Huey deletes a task as it takes it, so a consumer that is killed loses what it was working on. Therefore a delivery stays
-in an inbox until its work is done, and a consumer that starts queues again what the last one left there.
+Huey deletes a task as it takes it, so a consumer that is killed loses what it was working on. Therefore a delivery
+stays in an inbox until its work is done, and a consumer that starts queues again what the last one left there.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
     $ flask --app rq_redis run                                                        # receives
     $ rq worker listrak --url $REDIS_URL --path . --serializer json --with-scheduler --maintenance-interval 60
 
-A job stays in Redis until it is done. What a killed worker held is put back by another worker's maintenance, at its start
-and then in every interval, once it has not been heard of for 90 seconds. That counts as one of the tries.
+A job stays in Redis until it is done. What a killed worker held is put back by another worker's maintenance, at its
+start and then in every interval, once it has not been heard of for 90 seconds. That counts as one of the tries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The examples of handing deliveries to a task queue, with real servers, real workers and what happens when they die."""
+"""The examples of handing deliveries to a task queue: real servers and workers, and what holds when they die."""
 
 from __future__ import annotations
 
@@ -210,7 +210,8 @@ def place(
     pytest.importorskip(example.module.split("_")[0])
     redis = request.getfixturevalue("own_redis") if example.needs_redis else None
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.syspath_prepend(str(TESTS / "hand_off"))
+    (tmp_path / "shop.py").write_text("from shop_stand_in import handle as handle\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
     settings = {
         "LISTRAK_WEBHOOK_SECRET": SECRET,
         "LISTRAK_FOLDER": str(tmp_path),
@@ -276,6 +277,19 @@ def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: 
         assert place.wait_for("done", 1) == [as_done(sent)]
         place.wait_until_empty()
     assert [event_id for event_id, _ in place.written("begun")] == [as_done(sent)[0]] * 2
+
+
+@pytest.mark.parametrize("example", [CELERY, RQ], ids=lambda example: example.module)
+def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place: Place) -> None:
+    """One that takes too much memory is killed alone, and what it held is put back at once."""
+    sent = delivery("hang once")
+    with place.receiving() as port:
+        place.start_worker()
+        assert exchange(port, sent).status == 200
+        ((_, child),) = place.wait_for("begun", 1)
+        os.kill(child, signal.SIGKILL)
+        assert place.wait_for("done", 1) == [as_done(sent)]
+        place.wait_until_empty()
 
 
 @each_example

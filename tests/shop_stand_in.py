@@ -1,4 +1,4 @@
-"""Stands in for the examples' `shop`: writes down what it gets, and fails or hangs at the first try of what says so."""
+"""Stands in for `examples/shop.py`: writes down what it gets, and fails or hangs at the first try of what says so."""
 
 from __future__ import annotations
 
