@@ -52,7 +52,13 @@ def listrak(event: Event) -> None:
     work.delay(event.to_dict())  # if this raises, the answer is a 500, and the guard lets the delivery come again
 
 
-@celery.task(autoretry_for=(Exception,), max_retries=8, retry_backoff=RETRY_AFTER, retry_backoff_max=1200)
+@celery.task(
+    autoretry_for=(Exception,),
+    max_retries=8,
+    retry_backoff=RETRY_AFTER,
+    retry_backoff_max=VISIBILITY_TIMEOUT // 2,
+    retry_jitter=False,
+)
 def work(delivery: dict[str, Any]) -> None:
     """Do the work for one delivery."""
     shop.handle(Event.from_dict(delivery))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from guards import RedisServer, event_of, redis_client
 from helpers import SECRET
+from listrak_webhooks import PayloadError
 from servers import PATIENCE, TESTS, Delivery, exchange, gunicorn_server, signed
 
 if TYPE_CHECKING:
@@ -281,7 +282,7 @@ def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: 
 
 @pytest.mark.parametrize("example", [CELERY, RQ], ids=lambda example: example.module)
 def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place: Place) -> None:
-    """One that takes too much memory is killed alone, and what it held is put back at once."""
+    """One that takes too much memory is killed alone, and its parent puts back what it held."""
     sent = delivery("hang once")
     with place.receiving() as port:
         place.start_worker()
@@ -323,6 +324,23 @@ def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
         place.start_worker()
         assert sorted(place.wait_for("done", 2)) == sorted([as_done(before), as_done(meanwhile)])
         place.wait_until_empty()
+
+
+def test_a_handler_as_the_guide_has_it_does_its_work_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A queue may call it twice; work that fails leaves no trace, and is done the next time."""
+    monkeypatch.chdir(tmp_path)
+    page = (TESTS.parent / "docs" / "hand-off.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"__name__": "guide"}
+    exec(compile(block, "hand-off.md", "exec"), names)
+    bad, good = event_of(b"no JSON"), event_of(b'{"campaign":"vip-mailer"}')
+    for _ in range(2):
+        with pytest.raises(PayloadError):
+            names["handle"](bad)
+        names["handle"](good)
+    assert capsys.readouterr().out == "vip-mailer\n"
 
 
 def test_what_the_shop_logs_names_nobody(caplog: pytest.LogCaptureFixture) -> None:
