@@ -312,8 +312,8 @@ def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example:
 def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
     example: Example, status: int, place: Place
 ) -> None:
-    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too."""
-    before, meanwhile = delivery("work before"), delivery("work meanwhile")
+    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too. Workers come back by themselves."""
+    before, meanwhile, after = delivery("work before"), delivery("work meanwhile"), delivery("work after")
     assert place.redis is not None
     with place.receiving() as port:
         assert exchange(port, before).status == 200
@@ -324,6 +324,10 @@ def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
         place.start_worker()
         assert sorted(place.wait_for("done", 2)) == sorted([as_done(before), as_done(meanwhile)])
         place.wait_until_empty()
+        place.redis.stop()
+        place.redis.start()
+        assert exchange(port, after).status == 200
+        assert place.wait_for("done", 3)[2] == as_done(after)
 
 
 def test_a_handler_as_the_guide_has_it_does_its_work_once(
