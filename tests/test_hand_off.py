@@ -28,6 +28,8 @@ from servers import PATIENCE, TESTS, Delivery, exchange, gunicorn_server, signed
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="a worker's processes are found in /proc")
+
 EXAMPLES = TESTS.parent / "examples"
 EMAIL = "jane@example.com"
 
@@ -208,7 +210,6 @@ def place(
     example: Example, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Place, None, None]:
     """Return a place for the test's example."""
-    pytest.importorskip(example.module.split("_")[0])
     redis = request.getfixturevalue("own_redis") if example.needs_redis else None
     monkeypatch.syspath_prepend(str(EXAMPLES))
     (tmp_path / "shop.py").write_text("from shop_stand_in import handle as handle\n", encoding="utf-8")
@@ -280,6 +281,37 @@ def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: 
     assert [event_id for event_id, _ in place.written("begun")] == [as_done(sent)[0]] * 2
 
 
+@pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
+def test_what_was_queued_twice_is_done_once(example: Example, place: Place) -> None:
+    """That may happen when a consumer starts while a delivery arrives."""
+    sent, after = delivery("work"), delivery("work after it")
+    with place.receiving() as port:
+        assert exchange(port, sent).status == 200
+        with contextlib.closing(sqlite3.connect(place.folder / "queue.db")) as queue, queue:
+            queue.execute("INSERT INTO task (queue, data) SELECT queue, data FROM task")
+        assert exchange(port, after).status == 200
+        place.start_worker()
+        assert place.wait_for("done", 2) == [as_done(sent), as_done(after)]
+        place.wait_until_empty()
+
+
+@pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
+def test_what_a_terminated_consumer_held_is_done_by_the_next(example: Example, place: Place) -> None:
+    """SIGTERM is what a supervisor sends; Huey does not wait for running tasks then."""
+    sent, queued = delivery("hang once"), delivery("work after it")
+    with place.receiving() as port:
+        worker = place.start_worker()
+        assert exchange(port, sent).status == 200
+        assert exchange(port, queued).status == 200
+        place.wait_for("begun", 1)
+        worker.terminate()
+        worker.wait(PATIENCE)
+        place.start_worker()
+        assert sorted(place.wait_for("done", 2)) == sorted([as_done(sent), as_done(queued)])
+        place.wait_until_empty()
+    assert len(place.written("begun")) == 3
+
+
 @pytest.mark.parametrize("example", [CELERY, RQ], ids=lambda example: example.module)
 def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place: Place) -> None:
     """One that takes too much memory is killed alone, and its parent puts back what it held."""
@@ -312,7 +344,7 @@ def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example:
 def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
     example: Example, status: int, place: Place
 ) -> None:
-    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too. Workers come back by themselves."""
+    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too. A worker comes back by itself."""
     before, meanwhile, after = delivery("work before"), delivery("work meanwhile"), delivery("work after")
     assert place.redis is not None
     with place.receiving() as port:
