@@ -344,7 +344,7 @@ def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example:
 def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
     example: Example, status: int, place: Place
 ) -> None:
-    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too. A worker comes back by itself."""
+    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too. Workers come back."""
     before, meanwhile, after = delivery("work before"), delivery("work meanwhile"), delivery("work after")
     assert place.redis is not None
     with place.receiving() as port:
