@@ -57,15 +57,23 @@ def rise_of_peak_memory(work: Callable[[], object]) -> int | None:
     """
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before = _peak()
+        before = _status("VmHWM")
         work()
-        return _peak() - before
+        return _status("VmHWM") - before
     except OSError:
         return None
 
 
-def _peak() -> int:
+def resident_memory() -> int | None:
+    """Return the bytes of resident memory that this process holds; `None` where the kernel does not say."""
+    try:
+        return _status("VmRSS")
+    except OSError:
+        return None
+
+
+def _status(name: str) -> int:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    raise OSError("the kernel does not say VmHWM")
+    raise OSError(f"the kernel does not say {name}")

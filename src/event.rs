@@ -1,5 +1,7 @@
 //! Event: a genuine delivery, as Python sees it.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
@@ -53,15 +55,49 @@ struct Views {
 }
 
 struct Contact {
-    email: Option<Py<PyString>>,
-    phone: Option<Py<PyString>>,
+    email: Option<Found>,
+    phone: Option<Found>,
+}
+
+/// A text that was found, made a Python object of when it is asked for: most handlers want one of the two.
+enum Found {
+    /// It stands in the body as it is, from here to there.
+    InBody(Range<usize>),
+    /// It was written with escapes, or as a number.
+    Text(Box<str>),
+    /// It was found in the payload.
+    Object(Py<PyString>),
+}
+
+impl Found {
+    fn in_scanned(body: &[u8], text: Cow<'_, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => {
+                let start = text.as_ptr().addr() - body.as_ptr().addr();
+                Self::InBody(start..start + text.len())
+            }
+            Cow::Owned(text) => Self::Text(text.into()),
+        }
+    }
+
+    fn get<'py>(&self, body: &Bound<'py, PyBytes>) -> Bound<'py, PyString> {
+        let py = body.py();
+        match self {
+            Self::InBody(place) => {
+                let bytes = body.as_bytes().get(place.clone()).unwrap_or_default();
+                PyString::new(py, std::str::from_utf8(bytes).unwrap_or_default())
+            }
+            Self::Text(text) => PyString::new(py, text),
+            Self::Object(text) => text.bind(py).clone(),
+        }
+    }
 }
 
 impl Contact {
-    fn new<N: Node>(reading: &Reading, fields: &Fields<N>, text: impl Fn(N::Text) -> Py<PyString>) -> Self {
+    fn new<N: Node>(reading: &Reading, fields: &Fields<N>, found: impl Fn(N::Text) -> Found) -> Self {
         Self {
-            email: contact::email(fields, &reading.names).map(&text),
-            phone: contact::phone(fields, &reading.names).map(&text),
+            email: contact::email(fields, &reading.names).map(&found),
+            phone: contact::phone(fields, &reading.names).map(&found),
         }
     }
 }
@@ -107,11 +143,12 @@ impl Event {
             };
             if let Some(fields) = scanned {
                 return Ok(Contact::new(&self.reading, &fields, |text| {
-                    PyString::new(py, &text).unbind()
+                    Found::in_scanned(body, text)
                 }));
             }
             let payload = Value::new(self.kept_payload(py)?.bind(py).clone().into_any(), None);
-            let found = payload.fields(|fields| Contact::new(&self.reading, fields, Bound::unbind));
+            let found =
+                payload.fields(|fields| Contact::new(&self.reading, fields, |text| Found::Object(text.unbind())));
             Ok(found.unwrap_or(Contact {
                 email: None,
                 phone: None,
@@ -233,8 +270,9 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object; nothing else in a body can make a view fail.
     #[getter]
-    fn email(&self, py: Python<'_>) -> Result<Option<Py<PyString>>, Error> {
-        Ok(self.kept_contact(py)?.email.as_ref().map(|email| email.clone_ref(py)))
+    fn email<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyString>>, Error> {
+        let found = self.kept_contact(py)?.email.as_ref();
+        Ok(found.map(|found| found.get(self.body.bind(py))))
     }
 
     /// The contact's phone number as sent, or the digits of an integer, or `None`; found together with `email`.
@@ -242,8 +280,9 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn phone(&self, py: Python<'_>) -> Result<Option<Py<PyString>>, Error> {
-        Ok(self.kept_contact(py)?.phone.as_ref().map(|phone| phone.clone_ref(py)))
+    fn phone<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyString>>, Error> {
+        let found = self.kept_contact(py)?.phone.as_ref();
+        Ok(found.map(|found| found.get(self.body.bind(py))))
     }
 
     /// The coupon codes, in the order in which they came.
@@ -395,10 +434,11 @@ impl Event {
         travel::from_dict(&data)
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Bound<'py, PyDict>,)), Error> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Dict,)), Error> {
         let py = slf.py();
         let back = py.get_type::<Self>().getattr("from_dict")?;
-        Ok((back, (travel::to_dict(slf.get(), py, travel::Body::Bytes)?,)))
+        let data = travel::to_dict(slf.get(), py, travel::Body::Bytes)?;
+        Ok((back, (Dict(data.unbind()),)))
     }
 
     // Of another type, pyo3 answers `NotImplemented`, so that the other may have its say.

@@ -122,6 +122,7 @@ impl Store {
     /// Claims `delivery` for `lease` milliseconds, if nobody handles it and nobody has.
     pub fn claim(&mut self, delivery: &Delivery, lease: i64, now: i64) -> Verdict {
         self.purge(now, PURGED_AT_ONCE);
+        self.forget_if_over(delivery.timestamp, now);
         let known = self.state(delivery);
         match known {
             Some(State::Completed) => return Verdict::Completed,
@@ -204,14 +205,27 @@ impl Store {
     fn purge(&mut self, now: i64, seconds: usize) {
         for _ in 0..seconds {
             match self.by_end.first() {
-                Some(&(end, timestamp)) if end <= now => {
-                    self.by_end.pop_first();
-                    if let Some(second) = self.by_timestamp.remove(&timestamp) {
-                        self.entries -= second.deliveries.len();
-                    }
-                }
+                Some(&(end, timestamp)) if end <= now => self.forget(timestamp),
                 _ => return,
             }
+        }
+    }
+
+    /// Forgets what was sent at `timestamp`, if that may be, however much else there is that may be forgotten first.
+    fn forget_if_over(&mut self, timestamp: i64, now: i64) {
+        if self
+            .by_timestamp
+            .get(&timestamp)
+            .is_some_and(|second| second.forgotten_at <= now)
+        {
+            self.forget(timestamp);
+        }
+    }
+
+    fn forget(&mut self, timestamp: i64) {
+        if let Some(second) = self.by_timestamp.remove(&timestamp) {
+            self.by_end.remove(&(second.forgotten_at, timestamp));
+            self.entries -= second.deliveries.len();
         }
     }
 }
@@ -320,6 +334,20 @@ mod tests {
             ..delivery(1)
         };
         assert_eq!(store.claim(&longer, LEASE, NOW), Verdict::Held);
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_however_much_else_is() {
+        let mut store = Store::new(100);
+        let at = |second: u8| Delivery {
+            timestamp: SENT + i64::from(second),
+            ..delivery(second)
+        };
+        for second in 0..50 {
+            assert!(store.complete(&at(second), NOW));
+        }
+        token(store.claim(&at(49), LEASE, NOW + 2_000_000));
+        assert_eq!(store.by_end.len(), store.by_timestamp.len());
     }
 
     #[test]

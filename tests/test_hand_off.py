@@ -370,7 +370,7 @@ def test_a_handler_as_the_guide_has_it_does_its_work_once(
     page = (TESTS.parent / "docs" / "hand-off.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {"__name__": "guide"}
-    exec(compile(block, "hand-off.md", "exec"), names)
+    exec(compile(block, "hand-off.md", "exec", dont_inherit=True), names)
     bad, good = event_of(b"no JSON"), event_of(b'{"campaign":"vip-mailer"}')
     for _ in range(2):
         with pytest.raises(PayloadError):

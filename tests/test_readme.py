@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAYLOADS = (ROOT / "docs/payload.md").read_text(encoding="utf-8")
 SECRET = "the HMAC secret"
 BODY = json.dumps({"campaign": "vip-mailer"}).encode()
 
@@ -42,7 +43,7 @@ def headers_for(body: bytes, secret: str = SECRET) -> dict[str, str]:
 def run(block: str) -> dict[str, Any]:
     """Run one block, and return the names that it leaves."""
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(block, "README.md", "exec"), names)
+    exec(compile(block, "README.md", "exec", dont_inherit=True), names)
     return names
 
 
@@ -54,6 +55,19 @@ def check_answers(post: Callable[[bytes, dict[str, str]], int], capsys: pytest.C
     assert capsys.readouterr().out == ""
 
 
+def post_to_fastapi(app: Any) -> Callable[[bytes, dict[str, str]], int]:
+    """Return a function that sends a delivery to an app and returns the status of its answer."""
+    import asyncio
+
+    import httpx
+
+    async def post(body: bytes, headers: dict[str, str]) -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client:
+            return (await client.post("/listrak", content=body, headers=headers)).status_code
+
+    return lambda body, headers: asyncio.run(post(body, headers))
+
+
 @pytest.fixture(autouse=True)
 def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the secret where the README says to put it."""
@@ -62,8 +76,16 @@ def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_block_of_code_is_run_by_a_test_here() -> None:
     """A block that is added to the README must get a test of its own."""
-    tested = {"Flask": 1, "FastAPI": 2, "Django": 2, "Anywhere else": 2, "Rotating the secret": 1, "Replays": 1}
-    tested |= {"Hand-off to a task queue": 1}
+    tested = {
+        "Flask": 1,
+        "FastAPI": 2,
+        "Django": 2,
+        "Anywhere else": 2,
+        "Reading the payload": 2,
+        "Rotating the secret": 1,
+        "Replays": 1,
+        "Hand-off to a task queue": 1,
+    }
     assert {heading: len(blocks_under(heading)) for heading in tested} == tested
     assert README.count("```python") == sum(tested.values())
 
@@ -77,21 +99,13 @@ def test_the_flask_app_answers(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("index", [0, 1], ids=["decorator", "dependency"])
 def test_the_fastapi_apps_answer(index: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Both FastAPI apps, as they stand."""
-    import asyncio
-
-    import httpx
     from fastapi import FastAPI
 
     names = run(blocks_under("FastAPI")[index])
     app = names.get("app") or FastAPI()
     if "router" in names:
         app.include_router(names["router"])
-
-    async def post(body: bytes, headers: dict[str, str]) -> int:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client:
-            return (await client.post("/listrak", content=body, headers=headers)).status_code
-
-    check_answers(lambda body, headers: asyncio.run(post(body, headers)), capsys)
+    check_answers(post_to_fastapi(app), capsys)
 
 
 DJANGO = """
@@ -136,6 +150,22 @@ def test_the_receiver_without_a_framework_answers(capsys: pytest.CaptureFixture[
 def test_the_old_capture_verifies() -> None:
     """The known answer, whose block asserts for itself."""
     assert run(blocks_under("Anywhere else")[1])["event"].secret_index == 0
+
+
+def test_the_function_that_reads_the_views() -> None:
+    """With a delivery of the kind that it is for, and one of another."""
+    remind = run(blocks_under("Reading the payload")[0])["remind"]
+    webhook = listrak_webhooks.Webhook(SECRET)
+    body = b'{"cart":{"total":"89.98","items":[{"name":"Cabana Top"}]},"email":"jane@example.com"}'
+    assert remind(webhook.verify(body, headers_for(body))) == "jane@example.com: Cabana Top for 89.98"
+    assert remind(webhook.verify(BODY, headers_for(BODY))) is None
+
+
+def test_the_fastapi_app_with_a_model_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    """The app as it stands, and what does not fit its model."""
+    post = post_to_fastapi(run(blocks_under("Reading the payload")[1])["app"])
+    check_answers(post, capsys)
+    assert post(b"{}", headers_for(b"{}")) == 422
 
 
 def test_both_secrets_are_taken_during_a_rotation() -> None:
@@ -199,3 +229,30 @@ def test_the_table_of_errors_is_complete_and_right() -> None:
         return {base.__name__} if not below else {name for each in below for name in concrete(each)}
 
     assert set(named) == concrete(WebhookError) | {ConfigurationError.__name__}
+
+
+def test_the_page_on_payloads_lists_every_name_there_is() -> None:
+    """Its table is that of the core, row by row."""
+    root = Path(__file__).parent.parent
+    table = (root / "src/payload/names.rs").read_text(encoding="utf-8").split("concepts! {")[1].split("impl Concept")[0]
+    concepts = re.findall(r'^ +\w+ "([\w.]+)" \[(.*?)\]', table, re.DOTALL | re.MULTILINE)
+    expected = {name: re.findall(r'"([^"]+)"', paths) for name, paths in concepts}
+    rows = re.findall(r"^\| `([\w.]+)` \| (`.*`) \|$", PAYLOADS.split("## Names of your own")[1], re.MULTILINE)
+    assert {name: re.findall(r"`([^`]+)`", paths) for name, paths in rows} == expected
+    with pytest.raises(ConfigurationError) as caught:
+        listrak_webhooks.Webhook(SECRET, aliases={"no such name": ["x"]})
+    assert str(caught.value).endswith("the names are " + ", ".join(expected))
+
+
+def test_the_code_on_the_page_on_payloads_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both blocks, the second with what fits and what does not."""
+    blocks = re.findall(r"^```python\n(.*?)^```", PAYLOADS, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 2
+    webhook = run(blocks[0])["webhook"]
+    body = b'{"campaign":5,"basket":{"lines":[{"article":"red"}]},"shopper-mail":"jane@example.com"}'
+    event = webhook.verify(body, headers_for(body))
+    assert (event.email, event.items[0].sku) == ("jane@example.com", "red")
+    campaign_of = run(blocks[1])["campaign_of"]
+    assert campaign_of(webhook.verify(BODY, headers_for(BODY))) == "vip-mailer"
+    assert campaign_of(event) is None
+    assert capsys.readouterr().out == "('campaign',) Input should be a valid string\n"

@@ -198,16 +198,22 @@ def body_over_framework_limit(setting: str) -> BodyTooLargeError:
     )
 
 
-def log_refusal(error: Refusal) -> None:
-    """Log one refusal: a WARNING with the code and what to do, an ERROR where the fault is on our own side."""
+def log_refusal(error: Refusal, status: int | None = None) -> None:
+    """Log one refusal: a WARNING with the code and what to do, an ERROR where the fault is on our own side.
+
+    Args:
+        error: the refusal.
+        status: what is answered, where that is not the error's own status.
+    """
+    status = status or error.status
     level = logging.ERROR if isinstance(error, ConfigurationError | ReplayGuardError) else logging.WARNING
     logger.log(
         level,
         "refused a delivery with %d %s: %s",
-        error.status,
+        status,
         error.code,
         error,
-        extra={"listrak_code": error.code, "listrak_status": error.status},
+        extra={"listrak_code": error.code, "listrak_status": status},
     )
 
 

@@ -6,6 +6,7 @@ personal data, so none of them ever leaves this module: not as a cause, not as a
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import re
@@ -37,9 +38,65 @@ def parse(body: bytes, model: Any, value: Any) -> tuple[Any, PayloadError | None
         ModuleNotFoundError: the library that the type needs is not installed.
         TypeError: no library that is there can read such a type.
     """
-    read = _with_msgspec if _is_for_msgspec(model) else _with_pydantic
-    result, problems = read(body, model, value)
+    adapter = None if _is_for_msgspec(model) else _adapter_for(model)
+    if adapter is None:
+        result, problems = _with_msgspec(body, model, value)
+    else:
+        result, problems = _with_pydantic(body, adapter, value)
     return (result, None) if problems is None else (None, _misfit(model, problems))
+
+
+def is_model(annotation: Any) -> bool:
+    """Return whether it is a class that describes a payload: of Pydantic, msgspec, dataclasses or `TypedDict`."""
+    if not isinstance(annotation, type):
+        return False
+    pydantic = sys.modules.get("pydantic")
+    is_pydantic = pydantic is not None and issubclass(annotation, pydantic.BaseModel)
+    return is_pydantic or _is_struct(annotation) or _is_typed_dict(annotation) or dataclasses.is_dataclass(annotation)
+
+
+def _is_typed_dict(model: object) -> bool:
+    # That of typing_extensions is another one to `typing.is_typeddict`.
+    return isinstance(model, type) and hasattr(model, "__required_keys__") and hasattr(model, "__total__")
+
+
+def json_schema(model: Any) -> dict[str, Any]:
+    """Return the JSON schema of a type, with nothing in it that refers to a place elsewhere; of `None`, any object's.
+
+    Where a type holds itself, it is any object on the inner levels.
+    """
+    if model is None:
+        return {"type": "object"}
+    adapter = None if _is_for_msgspec(model) else _adapter_for(model)
+    schema = importlib.import_module("msgspec").json.schema(model) if adapter is None else adapter.json_schema()
+    inlined: dict[str, Any] = _inlined(schema, schema.get("$defs", {}), ())
+    return inlined
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:
+    def inlined(value: Any) -> Any:
+        return _inlined(value, definitions, within)
+
+    if isinstance(schema, list):
+        return [*map(inlined, schema)]  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(schema, dict):
+        return schema
+    fields: dict[str, Any] = {**schema}
+    reference = fields.get("$ref")
+    if isinstance(reference, str):
+        name = reference.removeprefix("#/$defs/")
+        if name in within:
+            return {"type": "object", "title": name}
+        beside = {key: value for key, value in fields.items() if key != "$ref"}
+        return _inlined({**definitions[name], **beside}, definitions, (*within, name))
+    return {
+        key: inlined(value) for key, value in fields.items() if key != "$defs" and not _is_discriminator(key, value)
+    }
+
+
+def _is_discriminator(key: str, value: Any) -> bool:
+    """Return whether it says which reference is for which value; without references there is nothing to say."""
+    return key == "discriminator" and isinstance(value, dict) and "propertyName" in value
 
 
 def _is_for_msgspec(model: Any) -> bool:
@@ -94,10 +151,14 @@ def _cached_adapter(model: Any) -> Any:
 
 
 def _adapter(model: Any) -> Any:
+    """Return Pydantic's adapter, or `None` where msgspec is the one to read such a type."""
     pydantic = importlib.import_module("pydantic")
     try:
         return pydantic.TypeAdapter(model)
     except pydantic.errors.PydanticUserError as error:
+        if _is_typed_dict(model) and _find("msgspec") is not None:
+            # Before Python 3.12 Pydantic reads those of typing_extensions alone.
+            return None
         raise TypeError(f"Pydantic cannot read a payload as {_name(model)}: {error.message}") from None
 
 
@@ -109,8 +170,7 @@ def _adapter_for(model: Any) -> Any:
         return _adapter(model)
 
 
-def _with_pydantic(body: bytes, model: Any, value: Any) -> tuple[Any, list[Problem] | None]:
-    adapter = _adapter_for(model)
+def _with_pydantic(body: bytes, adapter: Any, value: Any) -> tuple[Any, list[Problem] | None]:
     error_class = importlib.import_module("pydantic").ValidationError
     if value is None:
         try:
@@ -154,24 +214,21 @@ _OF_THE_TYPE = frozenset(
 """What the message of a Pydantic error may be filled with: what comes from the type and not from the payload."""
 
 
-@functools.cache
-def _pydantic_messages() -> Mapping[str, str]:
-    errors = importlib.import_module("pydantic_core").list_all_errors()
-    return {each["type"]: each.get("message_template_json", each["message_template_python"]) for each in errors}
-
-
 def _of_pydantic(error: Mapping[str, Any]) -> Problem:
-    # What a validator of the user's says may hold anything; so may a type of error that Pydantic does not know.
-    template = _pydantic_messages().get(error["type"])
-    if template is None or error["type"] in {"value_error", "assertion_error"}:
-        return Problem(_path(error["loc"]), "does not pass a check of the model's own")
     context = error.get("ctx", {})
+    try:
+        known = importlib.import_module("pydantic_core").PydanticKnownError(error["type"], context)
+    except (KeyError, TypeError, ValueError):
+        known = None
+    # What a validator of the user's says may hold anything; so may a type of error that Pydantic does not know.
+    if known is None or error["type"] in {"value_error", "assertion_error"}:
+        return Problem(_path(error["loc"]), "does not pass a check of the model's own")
 
     def fill(place: re.Match[str]) -> str:
         name = place.group(1)
         return str(context[name]) if name in _OF_THE_TYPE and name in context else "..."
 
-    return Problem(_path(error["loc"]), re.sub(r"\{(\w+)\}", fill, template))
+    return Problem(_path(error["loc"]), re.sub(r"\{(\w+)\}", fill, known.message_template))
 
 
 # msgspec

@@ -22,10 +22,11 @@ import inspect
 import itertools
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import copy
 from http import HTTPStatus
-from typing import Annotated, Any, TypedDict, TypeVar, get_args, get_origin, overload
+from typing import Annotated, Any, Generic, NamedTuple, TypedDict, TypeVar, cast, get_args, get_origin, overload
 
-from . import _adapter
+from . import _adapter, _models
 from ._adapter import (
     Admission,
     NotHandledError,
@@ -46,7 +47,7 @@ from ._adapter import (
     verify,
 )
 from ._core import Event, Webhook
-from ._types import Secrets
+from ._types import Secrets, T
 from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -73,6 +74,8 @@ import anyio.from_thread
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_dependant
+from fastapi.params import Body, Param
+from fastapi.params import Depends as DependsMarker
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
@@ -99,12 +102,12 @@ REFUSALS: tuple[type[Refusal], ...] = (
 """What a route can answer, for its documentation."""
 
 
-class ListrakWebhook:
+class ListrakWebhook(Generic[T]):
     """A dependency that gives the verified `Event` of a genuine delivery, and refuses every other request.
 
     A refusal answers the error's status with `{"detail": code}` and is logged on the logger `listrak_webhooks`.
     `request.body()` and `request.json()` keep working behind it. What the path operation itself raises passes through,
-    except that a `PayloadError` answers 400.
+    except that a `PayloadError` answers 400, or 422 with the paths where the payload does not fit a type.
 
     Args:
         webhook: a `Webhook`, a secret or a list of secrets. Without it, the secret is the environment variable
@@ -117,6 +120,7 @@ class ListrakWebhook:
             `Depends(..., scope="function")` (from FastAPI 0.121 on), or with the decorator, that comes first.
         on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; `def` or
             `async def`. If it raises, that is logged and the verdict stands.
+        parse_as: a type of your own, to give instead of the `Event` what `Event.parse_as` makes of it.
 
     Raises:
         ConfigurationError: there is no secret, or it cannot be one; or `replay` is no guard.
@@ -132,6 +136,16 @@ class ListrakWebhook:
         ...     print(event.payload)
     """
 
+    @overload
+    def __init__(
+        self: "ListrakWebhook[Event]",
+        webhook: Webhook | Secrets | None = None,
+        *,
+        resolver: Resolver | None = None,
+        replay: ReplayGuard | AsyncReplayGuard | None = None,
+        on_rejected: OnRejected | None = None,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
         webhook: Webhook | Secrets | None = None,
@@ -139,6 +153,16 @@ class ListrakWebhook:
         resolver: Resolver | None = None,
         replay: ReplayGuard | AsyncReplayGuard | None = None,
         on_rejected: OnRejected | None = None,
+        parse_as: type[T],
+    ) -> None: ...
+    def __init__(
+        self,
+        webhook: Webhook | Secrets | None = None,
+        *,
+        resolver: Resolver | None = None,
+        replay: ReplayGuard | AsyncReplayGuard | None = None,
+        on_rejected: OnRejected | None = None,
+        parse_as: type[T] | None = None,
     ) -> None:
         check_arguments(webhook, resolver)
         check_guard(replay, can_await=True)
@@ -146,6 +170,7 @@ class ListrakWebhook:
         self._resolver = resolver
         self._replay = replay
         self._on_rejected = on_rejected
+        self._parse_as = parse_as
         self._warned: set[str] = set()
         if resolver is None:
             self._source.get()
@@ -164,8 +189,8 @@ class ListrakWebhook:
                 description="HMAC-SHA256 of the raw body directly followed by `LTK-Timestamp`, in base64 or hex.",
             ),
         ] = None,
-    ) -> AsyncIterator[Event]:
-        """Yield the event; FastAPI calls this, once for each request."""
+    ) -> AsyncIterator[T]:
+        """Yield the event, or what it is parsed as; FastAPI calls this, once for each request."""
         del timestamp, signature
         self._warn_if_parsed_before(request)
         try:
@@ -186,7 +211,7 @@ class ListrakWebhook:
         """Return what the path operation gets."""
         if not admission.first:
             raise _already_handled(request)
-        return admission.event
+        return admission.event if self._parse_as is None else admission.event.parse_as(self._parse_as)
 
     async def _finish(self, admission: Admission) -> None:
         """Leave the guard behind a path operation that did not raise."""
@@ -201,11 +226,15 @@ class ListrakWebhook:
         return verify(webhook, body, request.headers.raw, lost)
 
     async def _refuse(self, error: Refusal, request: Request) -> HTTPException:
-        log_refusal(error)
+        misfits = error.problems if isinstance(error, PayloadError) else ()
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if misfits else error.status
+        log_refusal(error, status)
         if self._on_rejected is not None and isinstance(error, WebhookError):
             with verdict_stands(error):
                 await _run(self._on_rejected, error, request)
-        return HTTPException(error.status, error.code)
+        # As FastAPI itself answers what does not fit, but for the messages and the values.
+        paths = [{"type": error.code, "loc": ["body", *misfit.path]} for misfit in misfits]
+        return HTTPException(status, paths or error.code)
 
     def _warn_if_parsed_before(self, request: Request) -> None:
         route = request.scope.get("route")
@@ -219,11 +248,24 @@ class ListrakWebhook:
             )
 
 
-class _ForDecorator(ListrakWebhook):
+class _Admitted(NamedTuple):
+    """What a decorated operation gets from its dependency."""
+
+    admission: Admission
+    model: Any
+    """What the event is parsed as; `None` where it is not, or the delivery is not the first."""
+
+
+class _ForDecorator(ListrakWebhook[Any]):
     """The dependency of a decorated operation, which leaves the guard itself, before its answer is sent."""
 
-    def _give(self, admission: Admission, request: Request) -> Admission:  # noqa: ARG002
-        return admission
+    def parsing_as(self, model: Any) -> "_ForDecorator":
+        dependency = copy(self)
+        dependency._parse_as = model  # noqa: SLF001
+        return dependency
+
+    def _give(self, admission: Admission, request: Request) -> _Admitted:
+        return _Admitted(admission, super()._give(admission, request) if admission.first else None)
 
     async def _finish(self, admission: Admission) -> None:
         # An operation that has not left by now was never reached, and FastAPI told nobody why.
@@ -258,6 +300,7 @@ def listrak_webhook(
     resolver: Resolver | None = None,
     replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: OnRejected | None = None,
+    parse_as: Any = None,
 ) -> Callable[[Handler], Handler]: ...
 def listrak_webhook(
     webhook: Webhook | Secrets | Callable[..., Any] | None = None,
@@ -265,25 +308,39 @@ def listrak_webhook(
     resolver: Resolver | None = None,
     replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: OnRejected | None = None,
+    parse_as: Any = None,
 ) -> Any:
     """Hand a path operation the verified `Event` of each genuine delivery, in its parameter annotated `Event`.
+
+    A parameter annotated with a Pydantic model, a msgspec `Struct`, a dataclass or a `TypedDict` gets what
+    `Event.parse_as` makes of the event, instead of the event or beside it. What does not fit answers 422.
 
     It takes the arguments of `ListrakWebhook`, which does the work; the operation, `def` or `async def`, keeps its
     other parameters and dependencies. One that returns `None` answers an empty 200. With `replay`, one that raises or
     answers a status from 400 up has not handled the delivery; else it is completed before the answer is sent.
 
+    Args:
+        webhook: as for `ListrakWebhook`, and so are the next three.
+        resolver: many accounts on one route.
+        replay: each delivery handled once.
+        on_rejected: told of each refusal.
+        parse_as: the annotation of the parameter that gets the parsed payload, where it is another type than those.
+
     Raises:
-        ConfigurationError: there is no secret, or it cannot be one; or the operation has no parameter annotated
-            `Event`, or one that FastAPI would fill from the body, before the signature is checked.
+        ConfigurationError: there is no secret, or it cannot be one; or the operation has no parameter for the event, or
+            one that FastAPI would fill from the body, before the signature is checked.
     """
     if callable(webhook):
         return listrak_webhook()(webhook)
-    dependency = _ForDecorator(webhook, resolver=resolver, replay=replay, on_rejected=on_rejected)
+    for_any_handler = _ForDecorator(webhook, resolver=resolver, replay=replay, on_rejected=on_rejected)
 
     def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        place = _Place.of(handler, parse_as)
+        dependency = for_any_handler.parsing_as(place.type)
+
         @functools.wraps(handler)
         def operation(*args: Any, **kwargs: Any) -> Any:
-            admission = _take_admission(kwargs)
+            admission = place.fill(kwargs)
             if admission is None:
                 return _answer(handler(*args, **kwargs), kwargs)
             if not admission.first:
@@ -292,7 +349,7 @@ def listrak_webhook(
 
         @functools.wraps(handler)
         async def async_operation(*args: Any, **kwargs: Any) -> Any:
-            admission = _take_admission(kwargs)
+            admission = place.fill(kwargs)
 
             async def call() -> Any:
                 return _answer(await handler(*args, **kwargs), kwargs)
@@ -304,7 +361,7 @@ def listrak_webhook(
             return await admission.ahandle(call, lambda answer: _status_of(answer, kwargs))
 
         chosen = async_operation if _is_async(handler) else operation
-        _set_signature(chosen, handler, dependency)
+        _set_signature(chosen, place, dependency)
         return chosen
 
     return decorate
@@ -317,10 +374,13 @@ class RouteDocs(TypedDict):
     openapi_extra: dict[str, Any]
 
 
-def route_docs() -> RouteDocs:
+def route_docs(model: Any = None) -> RouteDocs:
     """Return the arguments that document a webhook's JSON body and refusals in the OpenAPI schema.
 
     The two headers are in it without this.
+
+    Args:
+        model: the type that the payload is parsed as, to be documented as the body; any object, if there is none.
 
     Example:
         >>> from fastapi import FastAPI
@@ -335,16 +395,49 @@ def route_docs() -> RouteDocs:
     by_status: dict[int, list[type[Refusal]]] = {}
     for refusal in REFUSALS:
         by_status.setdefault(refusal.status, []).append(refusal)
+    responses = {status: _document(refusals) for status, refusals in by_status.items()}
+    if model is not None:
+        responses[int(HTTPStatus.UNPROCESSABLE_ENTITY)] = _MISFIT
     return {
-        "responses": {status: _document(refusals) for status, refusals in sorted(by_status.items())},
+        "responses": dict(sorted(responses.items())),
         "openapi_extra": {
             "requestBody": {
                 "required": True,
                 "description": "What the marketer wrote in Journey Hub, or what Listrak captured for the journey.",
-                "content": {"application/json": {"schema": {"type": "object"}}},
+                "content": {"application/json": {"schema": _models.json_schema(model)}},
             }
         },
     }
+
+
+_MISFIT = {
+    "description": f"- `{PayloadError.code}`: The delivery is genuine, but its payload does not fit; `loc` says where.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "detail": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "type": {"type": "string", "enum": [PayloadError.code]},
+                                "loc": {
+                                    "type": "array",
+                                    "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                                },
+                            },
+                            "required": ["type", "loc"],
+                        },
+                    }
+                },
+                "required": ["detail"],
+            }
+        }
+    },
+}
+"""What a payload that does not fit is answered with."""
 
 
 def _document(refusals: list[type[Refusal]]) -> dict[str, Any]:
@@ -355,45 +448,101 @@ def _document(refusals: list[type[Refusal]]) -> dict[str, Any]:
     return {"description": "\n".join(reasons), "content": {"application/json": {"schema": schema}}}
 
 
-def _set_signature(
-    operation: Callable[..., Any], handler: Callable[..., Any], dependency: Callable[..., AsyncIterator[Event]]
-) -> None:
-    """Give `operation` the parameters of `handler`, with the event coming from `dependency`."""
-    try:
-        signature = inspect.signature(handler, eval_str=True)
-    except NameError:
-        # A name that is not there yet; FastAPI resolves the texts itself, later or not at all.
-        signature = inspect.signature(handler)
-    name = getattr(handler, "__name__", type(handler).__name__)
-    parameters = list(signature.parameters.values())
-    events = [parameter for parameter in parameters if _is_event(parameter.annotation)]
-    if len(events) != 1:
-        raise ConfigurationError(
-            f"{name} has {len(events)} parameters for the event and needs one; annotate one with Event, from "
-            "listrak_webhooks, which must be imported at run time and not for type checkers alone"
-        )
+class _Place(NamedTuple):
+    """Where in a handler the event goes, and what it is parsed as."""
+
+    name: str
+    signature: inspect.Signature
+    event: inspect.Parameter | None
+    model: inspect.Parameter | None
+    type: Any
+    """What the model's parameter is annotated with; `None` where there is none."""
+
+    @classmethod
+    def of(cls, handler: Callable[..., Any], parse_as: Any) -> "_Place":
+        """Return the places in `handler`, `parse_as` being what the user says that the model is.
+
+        Raises:
+            ConfigurationError: there is none, or more than one.
+        """
+        name = getattr(handler, "__name__", type(handler).__name__)
+        try:
+            signature = inspect.signature(handler, eval_str=True)
+        except NameError:
+            # A name that is not there yet; FastAPI resolves the texts itself, later or not at all.
+            signature = inspect.signature(handler)
+        parameters = signature.parameters.values()
+        events = [parameter for parameter in parameters if _is_event(parameter.annotation)]
+        models = [parameter for parameter in parameters if _is_model(parameter.annotation, parse_as)]
+        if len(models) > 1 or (parse_as is not None and not models):
+            raise ConfigurationError(
+                f"{name} has {len(models)} parameters for the parsed payload and needs one; annotate one with the type"
+            )
+        if len(events) > 1 or not events + models:
+            raise ConfigurationError(
+                f"{name} has {len(events)} parameters for the event and needs one; annotate one with Event, from "
+                "listrak_webhooks, which must be imported at run time and not for type checkers alone"
+            )
+        event, model = next(iter(events), None), next(iter(models), None)
+        return cls(name, signature, event, model, None if model is None else _bare_type(model.annotation))
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        """The one that FastAPI fills from the dependency; where there are two, the decorator fills the other."""
+        return cast("inspect.Parameter", self.event or self.model)
+
+    def fill(self, arguments: dict[str, Any]) -> Admission | None:
+        """Put the event and the model where they go and return the admission; `None` in a call by the user."""
+        admitted = arguments.get(self.parameter.name)
+        if not isinstance(admitted, _Admitted):
+            return None
+        if self.event is not None:
+            arguments[self.event.name] = admitted.admission.event
+        if self.model is not None:
+            arguments[self.model.name] = admitted.model
+        return admitted.admission
+
+
+def _bare_type(annotation: Any) -> Any:
+    """Return an annotation without notes that mean nothing to FastAPI; `None` where one means that FastAPI fills it."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    bare, *notes = get_args(annotation)
+    return None if any(isinstance(note, Param | Body | DependsMarker) for note in notes) else bare
+
+
+def _is_model(annotation: Any, parse_as: Any) -> bool:
+    if parse_as is not None:
+        return bool(annotation == parse_as or _bare_type(annotation) == parse_as)
+    return _models.is_model(_bare_type(annotation))
+
+
+def _set_signature(operation: Callable[..., Any], place: _Place, dependency: Callable[..., AsyncIterator[Any]]) -> None:
+    """Give `operation` the parameters of its handler, with what the delivery gives coming from `dependency`."""
+    parameters = list(place.signature.parameters.values())
     if any(parameter.kind is inspect.Parameter.POSITIONAL_ONLY for parameter in parameters):
-        raise ConfigurationError(f"{name} takes a parameter by position only, and FastAPI passes everything by name")
+        raise ConfigurationError(
+            f"{place.name} takes a parameter by position only, and FastAPI passes everything by name"
+        )
     # What is bare in front, such as the `self` of a method, stays there. Of the rest the event comes first, and with it
     # the verification: FastAPI runs dependencies in the order of the parameters. By name only, because that is how
     # FastAPI passes them, and because then any order is allowed. `*args` and `**kwargs` it would take for fields.
     bare = list(itertools.takewhile(_is_bare, parameters))
-    event = events[0].replace(default=inspect.Parameter.empty, annotation=Annotated[Event, Depends(dependency)])
+    first = place.parameter.replace(default=inspect.Parameter.empty, annotation=Annotated[Any, Depends(dependency)])
     variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     rest = [
         parameter
         for parameter in parameters[len(bare) :]
-        if parameter is not events[0] and parameter.kind not in variable
+        if parameter not in (place.event, place.model) and parameter.kind not in variable
     ]
-    by_name = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [event, *rest]]
-    parameters = [*bare, *by_name]
-    operation.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    by_name = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [first, *rest]]
+    operation.__signature__ = place.signature.replace(parameters=[*bare, *by_name])  # type: ignore[attr-defined]
 
     from_body = _body_parameters(get_dependant(path="/", call=operation))
     if from_body:
         raise ConfigurationError(
-            f"{name} takes {', '.join(from_body)} from the body, which FastAPI would parse before the "
-            "signature is checked; take it from the event, as event.payload"
+            f"{place.name} takes {', '.join(from_body)} from the body, which FastAPI would parse before the "
+            "signature is checked; take it from the event, as event.payload, or pass parse_as= with its type"
         )
 
 
@@ -437,15 +586,6 @@ def _answer(result: Any, arguments: dict[str, Any]) -> Any:
             empty.status_code = argument.status_code or empty.status_code
             empty.headers.raw.extend(argument.headers.raw)
     return empty
-
-
-def _take_admission(arguments: dict[str, Any]) -> Admission | None:
-    """Put the event where the dependency has put its admission, and return that; `None` in a call by the user."""
-    for name, argument in arguments.items():
-        if isinstance(argument, Admission):
-            arguments[name] = argument.event
-            return argument
-    return None
 
 
 def _handle_in_thread(admission: Admission, call: Callable[[], Any], arguments: dict[str, Any]) -> Any:

@@ -50,11 +50,14 @@ impl<N> Fields<N> {
         self.entries.push((start..self.names.len(), node));
     }
 
-    /// Puts `node` in the place of the value of field number `index`.
-    pub fn replace(&mut self, index: usize, node: N) {
-        if let Some((_, old)) = self.entries.get_mut(index) {
-            *old = node;
-        }
+    /// Adds a field under a name that is normalized already, unless there is one of that name; returns whether there
+    /// was none.
+    pub fn push_new(&mut self, normalized: &str, node: N) -> bool {
+        let is_new = self.iter().all(|(name, _)| name != normalized);
+        let start = self.names.len();
+        self.names.push_str(normalized);
+        self.entries.push((start..self.names.len(), node));
+        is_new
     }
 
     /// The normalized names and the values.

@@ -349,21 +349,21 @@ impl Names {
             .any(|path| path.names() == [normalized.as_str()])
     }
 
-    /// Whether the contact can be found by way of `name` in an object on a level, the outermost being 0.
+    /// `name` as names are compared, if the contact can be found by way of it in an object on a level, the outermost
+    /// being 0.
     #[must_use]
-    pub fn may_lead_to_the_contact(&self, name: &str, level: usize) -> bool {
+    pub fn on_the_way_to_the_contact(&self, name: &str, level: usize) -> Option<&str> {
         let [outermost, within] = &self.contact;
         let names = if level == 0 { outermost } else { within };
-        if !name.is_ascii() {
-            return names.iter().any(|normalized| is_normally(name, normalized));
-        }
         // Nearly all names are told apart by their first letter.
         let first = name
             .bytes()
             .find(|byte| !is_separator(*byte))
             .map(|byte| byte.to_ascii_lowercase());
-        let mut alike = names.iter().filter(|normalized| normalized.bytes().next() == first);
-        alike.any(|normalized| is_normally(name, normalized))
+        let mut alike = names
+            .iter()
+            .filter(|normal| !name.is_ascii() || normal.bytes().next() == first);
+        alike.find(|normal| is_normally(name, normal)).map(String::as_str)
     }
 
     fn contact_names(&self) -> [Vec<String>; 2] {
@@ -436,8 +436,9 @@ mod tests {
         assert_eq!(names.paths(Concept::Email).first(), Path::new("shopperMail").as_ref());
         assert!(names.paths(Concept::Email).contains(&Path::new("email").unwrap()));
         assert!(names.users_paths(Concept::Phone).is_empty());
-        assert!(names.may_lead_to_the_contact("Shopper-Mail", 0));
-        assert!(!names.may_lead_to_the_contact("Shopper-Mail", 1));
+        assert_eq!(names.on_the_way_to_the_contact("_Shopper-Mail", 0), Some("shoppermail"));
+        assert_eq!(names.on_the_way_to_the_contact("Shopper-Mail", 1), None);
+        assert_eq!(names.on_the_way_to_the_contact("", 0), None);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! One pass over the bytes of a body, which proves that they are a JSON object and keeps what can name the contact.
 //!
-//! What is out of the ordinary (a lone surrogate, a number of thousands of digits, dozens of candidates) ends the pass;
+//! What is out of the ordinary (a lone surrogate, a number of thousands of digits, a name that comes twice, dozens of
+//! candidates) ends the pass;
 //! it is then for the payload to say what the body is, and the contact is looked up in that.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::find::{Fields, Node};
 use super::names::Names;
@@ -172,62 +173,48 @@ impl<'de> Visitor<'de> for Kept<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Scanned<'de>, A::Error> {
         let level = self.level + 1;
-        let mut fields = Fields::with_capacity(4);
-        let mut exact: Vec<Cow<'de, str>> = Vec::new();
+        let mut fields = Fields::with_capacity(2);
         while let Some(key) = entries.next_key_seed(Key {
             names: self.pass.names,
             level: self.level,
         })? {
-            let Some(key) = key else {
+            let Some(name) = key else {
                 entries.next_value::<IgnoredAny>()?;
                 continue;
             };
             let value = entries.next_value_seed(Kept { pass: self.pass, level })?;
-            // Of one key that comes twice, the last value counts, in the place of the first.
-            if let Some(index) = exact.iter().position(|earlier| *earlier == key) {
-                fields.replace(index, value);
-            } else {
-                self.pass.take_room()?;
-                fields.push(&key, value);
-                exact.push(key);
+            self.pass.take_room()?;
+            if !fields.push_new(name, value) {
+                // Which of them counts depends on whether it is the same key or another spelling.
+                return Err(A::Error::custom("a name that comes twice"));
             }
         }
         Ok(Scanned::Object(fields))
     }
 }
 
-/// A key: itself if its value is to be kept.
+/// A key: its normalized name if its value is to be kept.
 struct Key<'n> {
     names: &'n Names,
     level: usize,
 }
 
-impl Key<'_> {
-    fn is_kept(&self, key: &str) -> bool {
-        self.names.may_lead_to_the_contact(key, self.level)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = Option<Cow<'de, str>>;
+impl<'de, 'n> DeserializeSeed<'de> for Key<'n> {
+    type Value = Option<&'n str>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
         parser.deserialize_str(self)
     }
 }
 
-impl<'de> Visitor<'de> for Key<'_> {
-    type Value = Option<Cow<'de, str>>;
+impl<'n> Visitor<'_> for Key<'n> {
+    type Value = Option<&'n str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.is_kept(key).then(|| key.to_owned().into()))
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(self.is_kept(key).then(|| key.into()))
+        Ok(self.names.on_the_way_to_the_contact(key, self.level))
     }
 }

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request, Response
 from listrak_webhooks import Event, Webhook, WebhookError
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
+from pydantic import BaseModel
 from typing_extensions import assert_type
 
 app = FastAPI()
@@ -89,6 +90,37 @@ async def dependency_resolver(
     event: Annotated[Event, Depends(ListrakWebhook(resolver=resolve_later, on_rejected=reject_later))],
 ) -> str:
     return event.id
+
+
+class CartMail(BaseModel):
+    campaign: str
+
+
+@app.post("/model", **route_docs(CartMail))
+@listrak_webhook
+async def with_model(mail: CartMail) -> str:
+    return mail.campaign
+
+
+@app.post("/model-and-event")
+@listrak_webhook("a secret")
+def with_both(event: Event, mail: CartMail) -> str:
+    return f"{event.id} {mail.campaign}"
+
+
+@app.post("/model-dependency")
+async def model_dependency(mail: Annotated[CartMail, Depends(ListrakWebhook(parse_as=CartMail))]) -> str:
+    return mail.campaign
+
+
+@app.post("/other-type")
+@listrak_webhook(parse_as=list[int])
+async def with_other_type(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+assert_type(ListrakWebhook(), ListrakWebhook[Event])
+assert_type(ListrakWebhook(parse_as=CartMail), ListrakWebhook[CartMail])
 
 
 def returns(event: Event, account: str) -> str:
