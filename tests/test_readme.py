@@ -84,6 +84,7 @@ def test_every_block_of_code_is_run_by_a_test_here() -> None:
         "Reading the payload": 2,
         "Rotating the secret": 1,
         "Replays": 1,
+        "Hand-off to a task queue": 1,
     }
     assert {heading: len(blocks_under(heading)) for heading in tested} == tested
     assert README.count("```python") == sum(tested.values())
@@ -184,6 +185,23 @@ def test_the_guarded_app_handles_a_delivery_once(
     assert [client.post("/listrak", data=BODY, headers=headers).status_code for _ in range(2)] == [200, 200]
     assert capsys.readouterr().out == "vip-mailer\n"
     assert (tmp_path / "deliveries.db").exists()
+
+
+def test_the_queued_delivery_reaches_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The block on the hand-off, as it stands; a queue that takes nothing is a 500."""
+    monkeypatch.chdir(tmp_path)
+    names = run(blocks_under("Hand-off to a task queue")[0])
+    client, huey = names["app"].test_client(), names["huey"]
+    assert client.post("/listrak", data=BODY, headers=headers_for(BODY)).status_code == 200
+    assert capsys.readouterr().out == ""
+    huey.execute(huey.dequeue())
+    assert capsys.readouterr().out == "vip-mailer\n"
+    assert huey.dequeue() is None
+    huey.storage.sql("DROP TABLE task")
+    assert client.post("/listrak", data=BODY, headers=headers_for(BODY)).status_code == 500
+    huey.storage.close()
 
 
 def test_the_code_on_replay_guards_runs(capsys: pytest.CaptureFixture[str]) -> None:

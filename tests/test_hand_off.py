@@ -1,0 +1,387 @@
+"""The examples of handing deliveries to a task queue: real servers and workers, and what holds when they die."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import logging
+import os
+import re
+import runpy
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from guards import RedisServer, event_of, redis_client
+from helpers import SECRET
+from listrak_webhooks import PayloadError
+from servers import PATIENCE, TESTS, Delivery, exchange, gunicorn_server, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="a worker's processes are found in /proc")
+
+EXAMPLES = TESTS.parent / "examples"
+EMAIL = "jane@example.com"
+
+
+class Example(NamedTuple):
+    """One of them."""
+
+    module: str
+    queue: str
+    """A table or key that tasks go through."""
+    empty: tuple[str, ...]
+    """The tables or keys that hold nothing when nothing is left to do."""
+    forgets_after: float = 0
+    """The seconds after which a worker that starts takes what a dead one held, where it looks only then."""
+
+    @property
+    def needs_redis(self) -> bool:
+        """Whether it is on Redis."""
+        return self.module.endswith("_redis")
+
+    @property
+    def worker(self) -> list[str]:
+        """The command that the docstring gives to start a worker."""
+        program = {"huey": "huey_consumer"}.get(self.module.split("_")[0], self.module.split("_")[0])
+        text = (EXAMPLES / f"{self.module}.py").read_text(encoding="utf-8")
+        (command,) = re.findall(rf"^    \$ ({program} .*)$", text, re.MULTILINE)
+        return shlex.split(os.path.expandvars(command), comments=True)
+
+
+HUEY = Example("huey_sqlite", "task", ("inbox", "task", "schedule"))
+CELERY = Example("celery_redis", "celery", ("celery", "unacked", "unacked_index"), forgets_after=2.5)
+RQ = Example("rq_redis", "rq:queue:listrak", ("rq:queue:listrak", "rq:wip:listrak", "rq:job:*"))
+DRAMATIQ = Example("dramatiq_redis", "dramatiq:default", ("dramatiq:default*", "dramatiq:__acks__*"))
+
+each_example = pytest.mark.parametrize("example", [HUEY, CELERY, RQ, DRAMATIQ], ids=lambda example: example.module)
+
+
+def members(session: int) -> list[int]:
+    """Return the processes of a session: a worker, its children, and those that have left its process group."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(entry.name)) == session and b") Z " not in (entry / "stat").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+class Place:
+    """Where one test's example runs: its folder, its servers and its workers."""
+
+    def __init__(self, example: Example, folder: Path, redis: RedisServer | None) -> None:
+        self.example = example
+        self.folder = folder
+        self.redis = redis
+        self._numbers = itertools.count()
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    @contextlib.contextmanager
+    def receiving(self) -> Generator[int, None, None]:
+        """Run the example's app, and yield its port."""
+        with gunicorn_server(f"{self.example.module}:app", self.folder / "receiver.log") as port:
+            yield port
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker of the example, in a session of its own."""
+        program, *arguments = self.example.worker
+        with (self.folder / f"worker-{next(self._numbers)}.log").open("wb") as log:
+            worker = subprocess.Popen(
+                [str(Path(sys.executable).with_name(program)), *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                start_new_session=True,
+            )
+        self._workers.append(worker)
+        return worker
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """Kill a worker with all its processes, as the end of its machine would."""
+        deadline = time.monotonic() + PATIENCE
+        while alive := members(worker.pid):
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            worker.poll()
+            assert time.monotonic() < deadline, "the worker cannot be killed"
+        worker.wait(PATIENCE)
+
+    def kill_all(self) -> None:
+        """Leave nothing behind."""
+        for worker in self._workers:
+            self.kill(worker)
+
+    def written(self, name: str) -> list[Any]:
+        """Return what the stand-in for the shop has written down: what has `begun`, or what is `done`."""
+        path = self.folder / name
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+    def logs(self) -> str:
+        """Return everything that was logged by server and workers."""
+        logs = sorted(self.folder.glob("*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text(encoding='utf-8', errors='replace')}" for log in logs)
+
+    def wait_for(self, name: str, count: int) -> list[Any]:
+        """Wait until so many deliveries have `begun` or are `done`, and return them."""
+        deadline = time.monotonic() + PATIENCE
+        while len(self.written(name)) < count:
+            assert time.monotonic() < deadline, f"{count} are not {name} in time: {self.written(name)}\n{self.logs()}"
+            time.sleep(0.05)
+        return self.written(name)
+
+    def wait_until_empty(self) -> None:
+        """Wait until the queue has let go of everything."""
+        deadline = time.monotonic() + PATIENCE
+        while left := [name for name in self.example.empty if self._holds(name)]:
+            assert time.monotonic() < deadline, f"{left} still hold something\n{self.logs()}"
+            time.sleep(0.05)
+
+    def _holds(self, name: str) -> bool:
+        if self.redis is not None:
+            with self.redis_client() as client:
+                return bool(client.keys(name))
+        file = "inbox.db" if name == "inbox" else "queue.db"
+        with contextlib.closing(sqlite3.connect(self.folder / file)) as connection:
+            return bool(connection.execute(f"SELECT * FROM {name}").fetchall())  # noqa: S608
+
+    @contextlib.contextmanager
+    def redis_client(self) -> Generator[Any, None, None]:
+        """Yield a client of the test's Redis server."""
+        assert self.redis is not None
+        client = redis_client(self.redis.port)
+        yield client
+        client.close()
+
+    @contextlib.contextmanager
+    def broken(self) -> Generator[None, None, None]:
+        """Let the store work, but the queue in it take nothing."""
+        name = self.example.queue
+        if self.redis is not None:
+            with self.redis_client() as client:
+                assert client.rename(name, "elsewhere")
+                assert client.set(name, "a string, where a list is needed")
+                yield
+                assert client.rename("elsewhere", name)
+        else:
+            with contextlib.closing(sqlite3.connect(self.folder / "queue.db")) as connection:
+                connection.execute(f"ALTER TABLE {name} RENAME TO elsewhere")
+                yield
+                connection.execute(f"ALTER TABLE elsewhere RENAME TO {name}")
+
+    def pass_time(self) -> None:
+        """Let so much time pass that a dead worker is missed."""
+        time.sleep(self.example.forgets_after)
+        if self.example is RQ:
+            # It takes 90 seconds, of which nothing can be set: let what ends then end now.
+            with self.redis_client() as client:
+                for member in client.zrange("rq:wip:listrak", 0, -1):
+                    assert client.zadd("rq:wip:listrak", {member: time.time() - 1}, xx=True, ch=True)
+                assert client.delete("rq:scheduler-lock:listrak")
+
+
+def delivery(what: str) -> Delivery:
+    """Return a delivery that says what is to become of it, and that can be sent again byte for byte."""
+    body = json.dumps({"do": what, "email": EMAIL}).encode()
+    return Delivery(body, signed(body))
+
+
+def as_done(sent: Delivery) -> list[Any]:
+    """Return what is to be written down of a delivery whose work is done."""
+    headers = dict(sent.pairs)
+    mac = base64.b64decode(headers["LTK-HmacSignature"])
+    return [mac.hex(), sent.body.decode(), int(headers["LTK-Timestamp"])]
+
+
+@pytest.fixture
+def place(
+    example: Example, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Place, None, None]:
+    """Return a place for the test's example; whatever happens there, the logs name nobody."""
+    redis = request.getfixturevalue("own_redis") if example.needs_redis else None
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    (tmp_path / "shop.py").write_text("from shop_stand_in import handle as handle\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings = {
+        "LISTRAK_WEBHOOK_SECRET": SECRET,
+        "LISTRAK_FOLDER": str(tmp_path),
+        "HAND_OFF_FOLDER": str(tmp_path),
+        "REDIS_URL": f"redis://127.0.0.1:{redis.port}/0" if redis else "",
+        "RETRY_AFTER": "1",
+        "VISIBILITY_TIMEOUT": "2",
+        "HEARTBEAT_TIMEOUT": "2",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    place = Place(example, tmp_path, redis)
+    try:
+        yield place
+    finally:
+        place.kill_all()
+    logs = place.logs()
+    for event_id, body, _ in place.written("done"):
+        for private in (SECRET, EMAIL, base64.b64encode(body.encode()).decode()[:40], event_id[:9]):
+            assert private not in logs, logs
+
+
+@each_example
+def test_a_delivery_is_answered_and_its_work_is_done_once(example: Example, place: Place) -> None:
+    """A worker gets the very event, and a replay never reaches it."""
+    sent, after = delivery("work"), delivery("work after it")
+    with place.receiving() as port:
+        assert exchange(port, sent).status == 200
+        assert not place.written("begun")
+        assert exchange(port, sent).status == 200
+        place.start_worker()
+        place.wait_for("done", 1)
+        assert exchange(port, after).status == 200
+        assert place.wait_for("done", 2) == [as_done(sent), as_done(after)]
+        place.wait_until_empty()
+    assert len(place.written("begun")) == 2
+
+
+@each_example
+def test_work_that_fails_is_tried_again(example: Example, place: Place) -> None:
+    """Its reason is in the worker's log."""
+    sent = delivery("fail once")
+    with place.receiving() as port:
+        place.start_worker()
+        assert exchange(port, sent).status == 200
+        assert place.wait_for("done", 1) == [as_done(sent)]
+    assert len(place.written("begun")) == 2
+    assert "the shop is closed" in place.logs()
+
+
+@each_example
+def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: Place) -> None:
+    """The worker and its children die at once, as when the machine does."""
+    sent = delivery("hang once")
+    with place.receiving() as port:
+        worker = place.start_worker()
+        assert exchange(port, sent).status == 200
+        place.wait_for("begun", 1)
+        place.kill(worker)
+        assert not place.written("done")
+        place.pass_time()
+        place.start_worker()
+        assert place.wait_for("done", 1) == [as_done(sent)]
+        place.wait_until_empty()
+    assert [event_id for event_id, _ in place.written("begun")] == [as_done(sent)[0]] * 2
+
+
+@pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
+def test_what_was_queued_twice_is_done_once(example: Example, place: Place) -> None:
+    """That may happen when a consumer starts while a delivery arrives."""
+    sent, after = delivery("work"), delivery("work after it")
+    with place.receiving() as port:
+        assert exchange(port, sent).status == 200
+        with contextlib.closing(sqlite3.connect(place.folder / "queue.db")) as queue, queue:
+            queue.execute("INSERT INTO task (queue, data) SELECT queue, data FROM task")
+        assert exchange(port, after).status == 200
+        place.start_worker()
+        assert place.wait_for("done", 2) == [as_done(sent), as_done(after)]
+        place.wait_until_empty()
+
+
+@pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
+def test_what_a_terminated_consumer_held_is_done_by_the_next(example: Example, place: Place) -> None:
+    """SIGTERM is what a supervisor sends; Huey does not wait for running tasks then."""
+    sent, queued = delivery("hang once"), delivery("work after it")
+    with place.receiving() as port:
+        worker = place.start_worker()
+        assert exchange(port, sent).status == 200
+        assert exchange(port, queued).status == 200
+        place.wait_for("begun", 1)
+        worker.terminate()
+        worker.wait(PATIENCE)
+        place.start_worker()
+        assert sorted(place.wait_for("done", 2)) == sorted([as_done(sent), as_done(queued)])
+        place.wait_until_empty()
+    assert len(place.written("begun")) == 3
+
+
+@pytest.mark.parametrize("example", [CELERY, RQ], ids=lambda example: example.module)
+def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place: Place) -> None:
+    """One that takes too much memory is killed alone, and its parent puts back what it held."""
+    sent = delivery("hang once")
+    with place.receiving() as port:
+        place.start_worker()
+        assert exchange(port, sent).status == 200
+        ((_, child),) = place.wait_for("begun", 1)
+        os.kill(child, signal.SIGKILL)
+        assert place.wait_for("done", 1) == [as_done(sent)]
+        place.wait_until_empty()
+
+
+@each_example
+def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example: Example, place: Place) -> None:
+    """Its claim at the replay guard is given back."""
+    before, sent = delivery("work before"), delivery("work")
+    with place.receiving() as port:
+        assert exchange(port, before).status == 200
+        with place.broken():
+            assert exchange(port, sent).status == 500
+        assert exchange(port, sent).status == 200
+        place.start_worker()
+        assert sorted(place.wait_for("done", 2)) == sorted([as_done(before), as_done(sent)])
+
+
+@pytest.mark.parametrize(
+    ("example", "status"), [(CELERY, 503), (RQ, 503), (DRAMATIQ, 500)], ids=lambda value: getattr(value, "module", "")
+)
+def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
+    example: Example, status: int, place: Place
+) -> None:
+    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too. Workers come back."""
+    before, meanwhile, after = delivery("work before"), delivery("work meanwhile"), delivery("work after")
+    assert place.redis is not None
+    with place.receiving() as port:
+        assert exchange(port, before).status == 200
+        place.redis.stop()
+        assert exchange(port, meanwhile).status == status
+        place.redis.start()
+        assert exchange(port, meanwhile).status == 200
+        place.start_worker()
+        assert sorted(place.wait_for("done", 2)) == sorted([as_done(before), as_done(meanwhile)])
+        place.wait_until_empty()
+        place.redis.stop()
+        place.redis.start()
+        assert exchange(port, after).status == 200
+        assert place.wait_for("done", 3)[2] == as_done(after)
+
+
+def test_a_handler_as_the_guide_has_it_does_its_work_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A queue may call it twice; work that fails leaves no trace, and is done the next time."""
+    monkeypatch.chdir(tmp_path)
+    page = (TESTS.parent / "docs" / "hand-off.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"__name__": "guide"}
+    exec(compile(block, "hand-off.md", "exec", dont_inherit=True), names)
+    bad, good = event_of(b"no JSON"), event_of(b'{"campaign":"vip-mailer"}')
+    for _ in range(2):
+        with pytest.raises(PayloadError):
+            names["handle"](bad)
+        names["handle"](good)
+    assert capsys.readouterr().out == "vip-mailer\n"
+
+
+def test_what_the_shop_logs_names_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even the whole id of the delivery, which is a MAC."""
+    event = event_of(json.dumps({"email": EMAIL}).encode())
+    caplog.set_level(logging.DEBUG)
+    runpy.run_path(str(EXAMPLES / "shop.py"))["handle"](event)
+    assert caplog.messages == [f"working on delivery {event.id[:8]}"]
