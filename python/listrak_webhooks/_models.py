@@ -25,6 +25,8 @@ _SHOWN = 5
 _PLAIN_NAME = re.compile(r"[A-Za-z_$][\w$-]{0,63}", re.ASCII)
 """What can be shown of a path: a key of the payload may be an address or a phone number."""
 
+_OWN_CHECK = "does not pass a check of the model's own"
+
 
 def parse(body: bytes, model: Any, value: Any) -> tuple[Any, PayloadError | None]:
     """Return the `model` in `body`, or the error.
@@ -222,7 +224,7 @@ def _of_pydantic(error: Mapping[str, Any]) -> Problem:
         known = None
     # What a validator of the user's says may hold anything; so may a type of error that Pydantic does not know.
     if known is None or error["type"] in {"value_error", "assertion_error"}:
-        return Problem(_path(error["loc"]), "does not pass a check of the model's own")
+        return Problem(_path(error["loc"]), _OWN_CHECK)
 
     def fill(place: re.Match[str]) -> str:
         name = place.group(1)
@@ -247,7 +249,7 @@ def _with_msgspec(body: bytes, model: Any, value: Any) -> tuple[Any, list[Proble
                 value, _ = _json.parse(body)
         return msgspec.convert(value, model), None
     except msgspec.ValidationError as error:
-        return None, [_of_msgspec(str(error))]
+        return None, [_of_msgspec(error)]
 
 
 _MSGSPEC_MESSAGE = re.compile(r"(?P<expected>.*?)(?: - at `(?P<place>key in )?(?P<path>\$.*)`)?", re.DOTALL)
@@ -259,10 +261,13 @@ _MSGSPEC_STEPS = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[(\.\.\.)\]")
 """The messages that say nothing of the values; others may, such as the one about an enum."""
 
 
-def _of_msgspec(message: str) -> Problem:
-    found = _MSGSPEC_MESSAGE.fullmatch(message)
+def _of_msgspec(error: Exception) -> Problem:
+    found = _MSGSPEC_MESSAGE.fullmatch(str(error))
     expected, path = (found["expected"], found["path"] or "$") if found else ("", "$")
     steps = [int(index) if index else name or "..." for index, name, _ in _MSGSPEC_STEPS.findall(path)]
-    if not _MSGSPEC_EXPECTATIONS.fullmatch(expected):
+    if error.__cause__ is not None:
+        # Raised by code of the user's, which may say anything.
+        expected = _OWN_CHECK
+    elif not _MSGSPEC_EXPECTATIONS.fullmatch(expected):
         expected = "does not fit the type"
     return Problem(_path(steps), expected)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
 
 from listrak_webhooks import (
     BodyTooLargeError,
+    Cart,
     ConfigurationError,
     Event,
     FutureTimestampError,
+    LineItem,
+    Order,
+    Page,
     PayloadError,
+    Problem,
+    Product,
     StaleTimestampError,
     VerificationError,
     Webhook,
@@ -28,6 +36,7 @@ Webhook(["new", b"old"])
 Webhook(("new", "old"), tolerance=300, encoding="hex", max_body=1024)
 Webhook("a secret", tolerance=1.5, encoding="base64")
 Webhook("a secret", tolerance=timedelta(minutes=5), encoding="any")
+Webhook("a secret", aliases={"email": ["shopper_mail"], "items": ("basket.lines",)})
 assert_type(Webhook.from_env(), Webhook)
 assert_type(Webhook.from_env("SHOP_SECRET", tolerance=60, encoding="hex", max_body=1), Webhook)
 
@@ -68,6 +77,50 @@ def read(event: Event) -> None:
     assert_type(event.payload, dict[str, Any])
     assert_type({event: 1}, dict[Event, int])
     assert_type(event == event, bool)  # noqa: PLR0124
+
+
+@dataclass
+class CartMail:
+    campaign: str
+
+
+class CartDict(TypedDict):
+    campaign: str
+
+
+def read_views(event: Event) -> None:
+    assert_type(event.email, str | None)
+    assert_type(event.phone, str | None)
+    assert_type(event.coupons, tuple[str, ...])
+    assert_type(event.items, tuple[LineItem, ...])
+    assert_type(event.cart, Cart | None)
+    assert_type(event.order, Order | None)
+    assert_type(event.product, Product | None)
+    assert_type(event.page, Page | None)
+    assert_type(event.journey, str)
+    if event.cart is not None:
+        assert_type(event.cart.total, Decimal | None)
+        assert_type(event.cart.items, tuple[LineItem, ...])
+        assert_type(event.cart.raw, dict[str, Any])
+        assert_type(event.cart.meta, tuple[str | None, ...])
+    if event.order is not None:
+        assert_type(event.order.placed_at, datetime | None)
+        assert_type(event.order.shipping_address, dict[str, Any])
+    if event.product is not None:
+        assert_type(event.product.on_sale, bool | None)
+    assert_type(event.to_dict(), dict[str, Any])
+    assert_type(Event.from_dict(event.to_dict()), Event)
+
+
+def parse(event: Event) -> None:
+    assert_type(event.parse_as(CartMail), CartMail)
+    assert_type(event.parse_as(CartDict), CartDict)
+    assert_type(event.parse_as(list[int]), list[int])
+    try:
+        event.parse_as(CartMail)
+    except PayloadError as error:
+        assert_type(error.problems, tuple[Problem, ...])
+        assert_type(error.problems[0].path, tuple[str | int, ...])
 
 
 def answer(raw_body: bytes, raw_headers: dict[str, str]) -> tuple[int, str]:

@@ -34,6 +34,7 @@ Webhook("a secret", tolerance=None)  # type: ignore[arg-type]
 Webhook("a secret", tolerance="300")  # type: ignore[arg-type]
 Webhook("a secret", encoding="sha1")  # type: ignore[arg-type]
 Webhook("a secret", max_body="1")  # type: ignore[arg-type]
+Webhook("a secret", aliases=["email"])  # type: ignore[arg-type]
 Webhook("a secret", secret_name="x")  # type: ignore[call-arg]
 
 webhook.verify(parsed, headers)  # type: ignore[arg-type]
@@ -55,6 +56,8 @@ webhook.tolerance = 5  # type: ignore[misc]
 def write(event: Event) -> None:
     event.body = b""  # type: ignore[misc]
     event.unknown  # type: ignore[attr-defined]  # noqa: B018
+    event.cart.total  # type: ignore[union-attr]  # noqa: B018
+    event.parse_as(5)  # type: ignore[arg-type]
 
 
 class Mine(Event):  # type: ignore[misc]
