@@ -136,6 +136,22 @@ class TestHandlers:
 
         assert post(app, path="/7?page=3").json() == "vip-mailer 7 3 red"
 
+    def test_models_that_fastapi_fills_are_left_to_it(self, app: FastAPI) -> None:
+        """From a dependency or the query, written in the older way and in the newer."""
+
+        @app.post(PATH)
+        @listrak_webhook
+        def handler(
+            event: Event,
+            mail: CartMail,
+            settings: Annotated[Line, Depends(lambda: Line(sku="new"))],
+            older: Line = Depends(lambda: Line(sku="old")),  # noqa: B008, FAST002
+            where: Filter = Query(),  # noqa: B008, FAST002
+        ) -> str:
+            return f"{mail.campaign} {settings.sku} {older.sku} {where.page}"
+
+        assert post(app, path=f"{PATH}?page=3").json() == "vip-mailer new old 3"
+
     def test_a_note_beside_the_model_does_not_matter(self, app: FastAPI) -> None:
         """`Annotated` with what means nothing to FastAPI."""
 

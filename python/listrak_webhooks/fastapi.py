@@ -473,7 +473,7 @@ class _Place(NamedTuple):
             signature = inspect.signature(handler)
         parameters = signature.parameters.values()
         events = [parameter for parameter in parameters if _is_event(parameter.annotation)]
-        models = [parameter for parameter in parameters if _is_model(parameter.annotation, parse_as)]
+        models = [parameter for parameter in parameters if _is_model(parameter, parse_as)]
         if len(models) > 1 or (parse_as is not None and not models):
             raise ConfigurationError(
                 f"{name} has {len(models)} parameters for the parsed payload and needs one; annotate one with the type"
@@ -511,10 +511,14 @@ def _bare_type(annotation: Any) -> Any:
     return None if any(isinstance(note, Param | Body | DependsMarker) for note in notes) else bare
 
 
-def _is_model(annotation: Any, parse_as: Any) -> bool:
+def _is_model(parameter: inspect.Parameter, parse_as: Any) -> bool:
+    if isinstance(parameter.default, Param | Body | DependsMarker):
+        # The older way to say that FastAPI fills it.
+        return False
+    bare = _bare_type(parameter.annotation)
     if parse_as is not None:
-        return bool(annotation == parse_as or _bare_type(annotation) == parse_as)
-    return _models.is_model(_bare_type(annotation))
+        return bool(parse_as in (parameter.annotation, bare))
+    return _models.is_model(bare)
 
 
 def _set_signature(operation: Callable[..., Any], place: _Place, dependency: Callable[..., AsyncIterator[Any]]) -> None:
