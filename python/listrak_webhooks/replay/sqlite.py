@@ -121,6 +121,11 @@ class _Handle:
         self.lock = threading.Lock()
         self.connection: sqlite3.Connection | None = None
 
+    def __del__(self) -> None:
+        # From Python 3.13 on, `sqlite3` warns of a connection that nobody closed.
+        if self.connection is not None and self.pid == os.getpid():
+            self.connection.close()
+
 
 _inherited: list[_Handle] = []
 """What a fork left behind. Closing such a connection could pull the write-ahead log from under the parent."""
