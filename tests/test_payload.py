@@ -713,3 +713,13 @@ def test_a_stack_that_is_nearly_full_is_named_as_the_reason() -> None:
 def test_a_place_is_not_announced_twice() -> None:
     """Some of Python's messages end in "at", and so read on into ours."""
     assert "at at" not in str(_refusal(b'{"a":"x\n"}'))
+
+
+def test_repeated_keys_are_one_object() -> None:
+    """Within a delivery and from one to the next of the same webhook; values are nobody else's."""
+    body = b'{"items":[{"sku":"a red one"},{"sku":"a red one"}]}'
+    first, other = _payload(body), _payload(body)
+    keys = [next(iter(item)) for payload in (first, other) for item in payload["items"]]
+    values = [item["sku"] for payload in (first, other) for item in payload["items"]]
+    assert len({id(key) for key in keys}) == 1
+    assert len({id(value) for value in values}) == 4
