@@ -274,6 +274,15 @@ class TestDecoration:
         with pytest.raises(ConfigurationError, match="0 parameters for the parsed payload"):
             listrak_webhook(parse_as=CartMail)(handler)
 
+    def test_an_annotation_that_cannot_be_read(self) -> None:
+        """FastAPI would look for it in the query, and refuse every delivery."""
+
+        async def handler(event: Event, mail: Any) -> None: ...
+
+        handler.__annotations__["mail"] = "Nowhere"
+        with pytest.raises(ConfigurationError, match="parameter mail whose annotation names what is not there"):
+            listrak_webhook(handler)
+
     def test_a_model_that_fastapi_would_fill(self) -> None:
         """`Body` asks FastAPI to parse what is not yet proven genuine."""
 

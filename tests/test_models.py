@@ -280,6 +280,34 @@ def test_a_type_that_no_library_reads_is_a_type_error() -> None:
         event_of(b"{}").parse_as(Alien)
 
 
+NOWHERE: Any = "Nowhere"
+
+
+@pytest.mark.parametrize(
+    "model", [pydantic.create_model("M", a=(NOWHERE, ...)), msgspec.defstruct("S", [("a", NOWHERE)])]
+)
+def test_a_type_that_names_one_that_is_not_there_is_a_type_error(model: Any) -> None:
+    """Told with the next step, and before any body is near the traceback."""
+    for _ in range(2):
+        with pytest.raises(TypeError, match="not there; define or import it") as caught:
+            event_of({"a": CANARY}).parse_as(model)
+        assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_strict_model_takes_a_body_with_half_an_emoji_in_it() -> None:
+    """What is strict about Python objects is not about JSON."""
+    model = pydantic.create_model("M", __config__=ConfigDict(strict=True), a=(tuple[str, ...], ...), d=(date, ...))
+    parsed: Any = event_of(rb'{"a":["x"],"d":"2026-01-01","note":"\ud83d"}').parse_as(model)
+    assert (parsed.a, parsed.d) == (("x",), date(2026, 1, 1))
+
+
+def test_unions_of_structs_are_for_msgspec() -> None:
+    """Also where Pydantic is installed; and lists of them."""
+    union: Any = StructCat | StructDog
+    assert isinstance(event_of({"type": "dog"}).parse_as(union), StructDog)
+    assert event_of(b'[{"campaign":"a"}]').parse_as(list[Struct])[0].campaign == "a"
+
+
 LACKING = """
 import dataclasses
 from typing import TypedDict

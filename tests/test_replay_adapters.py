@@ -24,6 +24,7 @@ from listrak_webhooks import (
     ReplayGuardError,
     WebhookError,
 )
+from listrak_webhooks._adapter import Admission
 from listrak_webhooks.replay import MemoryReplayGuard, RedisReplayGuard, SqliteReplayGuard
 from servers import (
     PATH,
@@ -648,3 +649,33 @@ def test_uvicorn_handles_each_delivery_once(style: str, tmp_path: Path) -> None:
         answers = send_all(port, deliveries)
     assert {answer.status for answer in answers} <= {200, 409}
     assert len(handled) == len(set(handled)) == len(bodies)
+
+
+def test_a_users_own_guard_that_let_in_a_request_which_was_given_up_is_left_again() -> None:
+    """The thread that enters goes on when its task is cancelled, and the delivery must not stay held for ever."""
+    held: list[str] = []
+    entered = threading.Event()
+
+    class Context:
+        def __enter__(self) -> bool:
+            entered.set()
+            time.sleep(0.2)
+            held.append("held")
+            return True
+
+        def __exit__(self, *exception: object) -> None:
+            held.remove("held")
+
+    class Guard:
+        def handle(self, event: Event) -> Context:
+            return Context()
+
+    async def give_up() -> None:
+        task = asyncio.ensure_future(Admission(Guard(), event_of(BODY)).aenter())
+        await asyncio.to_thread(entered.wait, PATIENCE)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert held == []
+
+    asyncio.run(give_up())

@@ -356,7 +356,14 @@ class _InThread:
         self._context = context
 
     async def __aenter__(self) -> Any:
-        return await asyncio.to_thread(self._context.__enter__)
+        entering = asyncio.ensure_future(asyncio.to_thread(self._context.__enter__))
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError as error:
+            # The thread goes on, and whoever it lets in must leave again.
+            await entering
+            await self.__aexit__(*_exception_info(error))
+            raise
 
     async def __aexit__(self, *exception: object) -> None:
         await asyncio.shield(asyncio.to_thread(self._context.__exit__, *exception))

@@ -6,12 +6,14 @@ personal data, so none of them ever leaves this module: not as a cause, not as a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
+import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from . import _json
 from .exceptions import PayloadError, Problem
@@ -42,6 +44,7 @@ def parse(body: bytes, model: Any, value: Any) -> tuple[Any, PayloadError | None
     """
     adapter = None if _is_for_msgspec(model) else _adapter_for(model)
     if adapter is None:
+        _check_for_msgspec(model)
         result, problems = _with_msgspec(body, model, value)
     else:
         result, problems = _with_pydantic(body, adapter, value)
@@ -121,6 +124,10 @@ def _is_struct(model: Any) -> bool:
     return msgspec is not None and isinstance(model, type) and issubclass(model, msgspec.Struct)
 
 
+def _has_struct(model: Any) -> bool:
+    return _is_struct(model) or any(map(_has_struct, get_args(model)))
+
+
 def _find(library: str) -> Any:
     try:
         return importlib.import_module(library)
@@ -132,6 +139,13 @@ def _find(library: str) -> Any:
 
 def _name(model: Any) -> str:
     return str(getattr(model, "__name__", model))
+
+
+def _unfinished(model: Any) -> TypeError:
+    return TypeError(
+        f"a payload cannot be read as {_name(model)}, which names a type that is not there; define or import it at the "
+        "top of the module"
+    )
 
 
 def _misfit(model: Any, problems: list[Problem]) -> PayloadError:
@@ -156,12 +170,15 @@ def _adapter(model: Any) -> Any:
     """Return Pydantic's adapter, or `None` where msgspec is the one to read such a type."""
     pydantic = importlib.import_module("pydantic")
     try:
-        return pydantic.TypeAdapter(model)
+        adapter = pydantic.TypeAdapter(model)
     except pydantic.errors.PydanticUserError as error:
-        if _is_typed_dict(model) and _find("msgspec") is not None:
-            # Before Python 3.12 Pydantic reads those of typing_extensions alone.
+        if _has_struct(model) or (_is_typed_dict(model) and _find("msgspec") is not None):
+            # Of `TypedDict`s, Pydantic reads those of typing_extensions alone before Python 3.12.
             return None
         raise TypeError(f"Pydantic cannot read a payload as {_name(model)}: {error.message}") from None
+    if not adapter.pydantic_complete and not adapter.rebuild(raise_errors=False):
+        raise _unfinished(model)
+    return adapter
 
 
 def _adapter_for(model: Any) -> Any:
@@ -186,7 +203,11 @@ def _with_pydantic(body: bytes, adapter: Any, value: Any) -> tuple[Any, list[Pro
     try:
         return adapter.validate_python(value), None
     except error_class as error:
-        return None, [_of_pydantic(each) for each in error.errors(include_url=False, include_input=False)]
+        errors = error.errors(include_url=False, include_input=False)
+    # A strict model takes less from Python objects than from JSON: once more as JSON, without what cannot be in it.
+    with contextlib.suppress(error_class):
+        return adapter.validate_json(json.dumps(value, ensure_ascii=False).encode(errors="replace")), None
+    return None, [_of_pydantic(each) for each in errors]
 
 
 _OF_THE_TYPE = frozenset(
@@ -236,6 +257,15 @@ def _of_pydantic(error: Mapping[str, Any]) -> Problem:
 # msgspec
 
 
+@functools.lru_cache(maxsize=128)
+def _check_for_msgspec(model: Any) -> None:
+    """See that msgspec can read a type, before there is a body that a traceback could show."""
+    try:
+        importlib.import_module("msgspec.inspect").type_info(model)
+    except NameError:
+        raise _unfinished(model) from None
+
+
 def _with_msgspec(body: bytes, model: Any, value: Any) -> tuple[Any, list[Problem] | None]:
     msgspec = importlib.import_module("msgspec")
     try:
@@ -266,8 +296,8 @@ def _of_msgspec(error: Exception) -> Problem:
     expected, path = (found["expected"], found["path"] or "$") if found else ("", "$")
     steps = [int(index) if index else name or "..." for index, name, _ in _MSGSPEC_STEPS.findall(path)]
     if error.__cause__ is not None:
-        # Raised by code of the user's, which may say anything.
-        expected = _OWN_CHECK
-    elif not _MSGSPEC_EXPECTATIONS.fullmatch(expected):
+        # Raised by code of the user's, which may say anything, and also what looks like a path.
+        return Problem((), _OWN_CHECK)
+    if not _MSGSPEC_EXPECTATIONS.fullmatch(expected):
         expected = "does not fit the type"
     return Problem(_path(steps), expected)

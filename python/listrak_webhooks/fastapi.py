@@ -472,6 +472,12 @@ class _Place(NamedTuple):
             # A name that is not there yet; FastAPI resolves the texts itself, later or not at all.
             signature = inspect.signature(handler)
         parameters = signature.parameters.values()
+        for parameter in parameters:
+            if isinstance(parameter.annotation, str) and not _is_event(parameter.annotation):
+                raise ConfigurationError(
+                    f"{name} has a parameter {parameter.name} whose annotation names what is not there; "
+                    "it must be at the top of the module, imported at run time and not for type checkers alone"
+                )
         events = [parameter for parameter in parameters if _is_event(parameter.annotation)]
         models = [parameter for parameter in parameters if _is_model(parameter, parse_as)]
         if len(models) > 1 or (parse_as is not None and not models):
