@@ -46,7 +46,11 @@ impl Keys {
             return kept.bind(py).clone();
         }
         let object = PyString::new(py, key);
-        if key.len() <= LONGEST_KEY && self.0.len() < MOST_KEYS {
+        if key.len() <= LONGEST_KEY {
+            if self.0.len() >= MOST_KEYS {
+                // Those of a delivery that is over, or of one with very many: either way others are needed now.
+                self.0.clear();
+            }
             self.0.insert(key.into(), object.clone().unbind());
         }
         object
