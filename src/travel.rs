@@ -121,7 +121,7 @@ pub(crate) fn from_dict(data: &Data<'_>) -> Result<Event, Error> {
         (timestamp::FIRST..=timestamp::LAST).contains(&seconds)
     })?;
     let expires_at = read("expires_at", &|seconds| {
-        (0..=MAX_TOLERANCE).contains(&(seconds - timestamp))
+        (0..=MAX_TOLERANCE).contains(&seconds.saturating_sub(timestamp))
     })?;
     let secret_index =
         usize::try_from(read("secret_index", &|index| index >= 0)?).map_err(|_| wrong("secret_index"))?;

@@ -92,7 +92,7 @@ WRONG: dict[str, list[Any]] = {
     "v": [0, 2, "1", True, 1.0, None, [1]],
     "id": ["", "xy", "A" * 64, "a" * 63, "a" * 66, None, 5, "\ud800", b"a" * 64],
     "timestamp": [None, "1700000000", True, 1, 10**10, 1.7e9, 10**30, -1],
-    "expires_at": [None, NOW - 1, NOW + 10**9, "x", True, 10**30],
+    "expires_at": [None, -(2**63), 2**63 - 1, NOW - 1, NOW + 10**9, "x", True, 10**30],
     "secret_index": [None, -1, "0", True, 0.0, 10**30],
     "encoding": [None, "any", "BASE64", 5, ""],
     "aliases": [None, [], "x", {"nothing": ["x"]}, {"email": "x"}, {"email": [5]}, {"email": [""]}, {5: ["x"]}],

@@ -322,7 +322,7 @@ def test_a_date(sent: str, read: datetime | None) -> None:
         ({"coupons": [None], "coupon1": "A"}, ["A"]),
         ({"order": {"couponCode": "A"}}, ["A"]),
         ({"coupons": {"code": "A"}}, ["A"]),
-        ({"coupons": True, "couponCount": 5}, []),
+        ({"coupons": True, "couponCount": 5, "coupon+1": "A"}, []),
     ],
 )
 def test_coupons(document: dict[str, Any], codes: list[str]) -> None:

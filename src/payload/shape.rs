@@ -104,7 +104,13 @@ pub(crate) fn coupons<'py>(reader: &Reader<'_, 'py>, payload: &Value<'py>) -> Ve
 
 /// Those in `coupon1`, `coupon2` and so on, in the order of the numbers.
 fn numbered_coupons<'py>(reader: &Reader<'_, 'py>, top: &Fields<Value<'py>>, stem: &str) -> Vec<Bound<'py, PyString>> {
-    let number = |name: &str| name.strip_prefix(stem)?.parse::<u32>().ok();
+    let number = |name: &str| {
+        // `parse` alone would take a sign.
+        let digits = name
+            .strip_prefix(stem)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        digits.parse::<u32>().ok()
+    };
     let mut places: Vec<_> = top
         .iter()
         .filter_map(|(name, value)| Some((number(name)?, value)))
