@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -320,6 +321,14 @@ class Connection:
         """Write bytes; a server that has answered and gone is no error."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
+
+    def dribble(self, request: bytes, *, pause: float, piece: bytes = b"x", most: int = 100) -> None:
+        """Write a request, and then a piece of its body after each pause, until there is a response."""
+        self.send(request)
+        for _ in range(most):
+            if select.select([self.socket], [], [], pause)[0]:
+                return
+            self.send(piece)
 
     def answer(self) -> Answer:
         """Read one response; where none comes in time, that is a `TimeoutError`."""

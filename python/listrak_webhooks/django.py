@@ -235,7 +235,8 @@ class _Django(Stack[HttpRequest, "HttpResponseBase"]):
         environ: dict[str, Any] | None = getattr(request, "environ", None)
         if environ is None:
             return _read_asgi(request, limits)
-        if _is_touched(request):
+        # Under WSGI Django takes a body without a length for an empty one, so whatever was read there was not the body.
+        if environ.get("CONTENT_LENGTH") and _is_touched(request):
             return wsgi.read_body(environ, limits, functools.partial(_body, request))
         body = wsgi.read_body(environ, limits)
         _put_back(request, body.data)

@@ -32,7 +32,7 @@ A server that closes a connection with unread data in it resets it, and the send
 the reset and not the response.
 """
 
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 2.0
 
 
 def check_body_timeout(seconds: Any) -> float:
@@ -118,13 +118,16 @@ def verify(webhook: Webhook, body: Body, headers: Headers) -> Event:
         raise body_consumed(body.missing) from None
 
 
-def _without_outer_space(headers: Any) -> list[tuple[object, object]]:
+def _without_outer_space(headers: Any) -> Headers:
     """Return the headers without spaces and tabs around their values.
 
     They are not part of a value (RFC 9110, section 5.5), and some servers hand them on all the same. It is done only
     after the values as they are were found malformed, because hardly any have them.
     """
-    pairs: Iterable[tuple[object, object]] = headers.items() if hasattr(headers, "items") else headers
+    if isinstance(headers, dict):
+        environ: dict[object, object] = headers
+        return {name: _stripped(value) for name, value in environ.items()}
+    pairs: Iterable[tuple[object, object]] = headers
     return [(name, _stripped(value)) for name, value in pairs]
 
 

@@ -102,7 +102,8 @@ class Limits(NamedTuple):
     @property
     def most(self) -> int:
         """The lower of the two limits, in bytes."""
-        return min(self.webhook.max_body, *([] if self.framework_limit is None else [self.framework_limit]))
+        ours = self.webhook.max_body
+        return ours if self.framework_limit is None else min(ours, self.framework_limit)
 
 
 def read_body(environ: dict[str, Any], limits: Limits, read: Callable[[], bytes] | None = None) -> Body:
