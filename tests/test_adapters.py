@@ -742,7 +742,7 @@ class TestSecret:
             monkeypatch.setenv(VARIABLE, value)
         if variant.framework == "flask":
             rejections = Rejections()
-            with variant.endpoint(never, None, on_rejected=rejections.function) as endpoint:
+            with variant.endpoint(never, ABSENT, on_rejected=rejections.function) as endpoint:
                 for headers in (signed(), signed(secret=" "), {}):
                     answer = endpoint.send(Delivery(headers=headers))
                     assert endpoint.is_refusal(answer, 500, "configuration_error"), answer
