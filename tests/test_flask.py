@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import logging
 import socket
@@ -265,6 +266,58 @@ class TestView:
         [request] = requests
         assert type(request) is flask.Request
         assert request.path == PATH
+
+
+def timed(view: Any) -> Any:
+    """Stand for a decorator above ours."""
+
+    @functools.wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return wrapper
+
+
+class TestSecretAtStartUp:
+    """A missing secret is found before the first delivery."""
+
+    @pytest.mark.parametrize("kind", ["function", "method"])
+    def test_the_first_request_to_another_endpoint_finds_it(
+        self, app: flask.Flask, kind: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A health check is enough; it is said once."""
+        app.config.pop(VARIABLE)
+        app.get("/health")(lambda: "fine")
+        if kind == "function":
+            app.post(PATH, endpoint="listrak")(timed(listrak_webhook(never)))
+        else:
+
+            class View(MethodView):
+                @listrak_webhook
+                def post(self, event: Event) -> None:
+                    never(event)
+
+            app.add_url_rule(PATH, view_func=View.as_view("listrak"))
+        for _ in range(2):
+            assert app.test_client().get("/health").status_code == 200
+        (record,) = logged(caplog)
+        assert (record.levelno, "listrak" in record.getMessage()) == (logging.ERROR, True)
+        assert f"the environment variable {VARIABLE} is not set" in record.getMessage()
+
+    @pytest.mark.parametrize("secret", ["config", "environment", "argument", "resolver"])
+    def test_one_that_is_there_is_not_mentioned(
+        self, app: flask.Flask, secret: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Wherever it is."""
+        if secret != "config":
+            app.config.pop(VARIABLE)
+        if secret == "environment":
+            monkeypatch.setenv(VARIABLE, SECRET)
+        options: dict[str, Any] = {"resolver": lambda _: Webhook(SECRET)} if secret == "resolver" else {}
+        arguments = (SECRET,) if secret == "argument" else ()
+        app.post(PATH)(listrak_webhook(*arguments, **options)(never))
+        app.test_client().get("/health")
+        assert not logged(caplog)
 
 
 class TestSecretInConfig:

@@ -18,16 +18,18 @@ import functools
 import importlib.util
 import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
+from weakref import WeakSet
 
 from ._adapter import missing_framework
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
 from ._http.receiver import Arguments, Receiver, Stack
-from ._http.source import ABSENT, SETTING, Given, is_decorated
+from ._http.rejection import logger
+from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
 from .exceptions import ConfigurationError
 
 try:
-    from flask import Request, Response, current_app, jsonify, make_response, request
+    from flask import Flask, Request, Response, current_app, jsonify, make_response, request, request_started
 except ModuleNotFoundError as error:
     raise missing_framework("flask", "Flask", error) from None
 from flask.views import MethodView
@@ -157,12 +159,14 @@ def listrak_webhook(
                     reception.response = _STACK.empty() if result is None else make_response(result)
             return cast("ResponseReturnValue", reception.response)
 
+        if resolver is None and not arguments.source.is_given:
+            _check_secret_at_start_up(endpoint, arguments.source)
         return endpoint
 
     return decorate
 
 
-class _Flask(Stack[Request, Response]):
+class _FlaskStack(Stack[Request, Response]):
     def setting(self) -> Secrets | None:
         config = cast("dict[str, Any]", current_app.config)
         return config.get(SETTING)
@@ -194,7 +198,7 @@ class _Flask(Stack[Request, Response]):
         return current_app.ensure_sync(function)(*args)
 
 
-_STACK = _Flask()
+_STACK = _FlaskStack()
 
 
 def _get_data(request: Request) -> bytes:
@@ -207,6 +211,36 @@ def _get_data(request: Request) -> bytes:
 def _request() -> Request:
     """Return the request itself, not the proxy, which could outlive it in a user's hands."""
     return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+_checked: WeakSet[Flask] = WeakSet()
+_SOURCE = "_listrak_webhook_source"
+
+
+def _check_secret_at_start_up(endpoint: Callable[..., Any], source: Source) -> None:
+    """Have the secret of an endpoint looked for with the first request to any other, such as a health check.
+
+    At decoration nobody knows the app, and its `config` may be filled later; Flask has no hook between that and the
+    first request.
+    """
+    # On the function, because decorators above copy its attributes.
+    setattr(endpoint, _SOURCE, source)
+    request_started.connect(_check_secrets)
+
+
+def _check_secrets(app: Flask, **_: Any) -> None:
+    if app in _checked:
+        return
+    _checked.add(app)
+    # The one that is asked for says so itself.
+    others = {name: view for name, view in app.view_functions.items() if name != request.endpoint}
+    for name, view in others.items():
+        methods = vars(getattr(view, "view_class", object)).values()
+        for source in filter(None, (getattr(each, _SOURCE, None) for each in (view, *methods))):
+            try:
+                source.get()
+            except ConfigurationError as error:  # noqa: PERF203
+                logger().error("the endpoint %s will reject every delivery with %d: %s", name, error.status, str(error))
 
 
 def _check_view(view: Callable[..., Any]) -> None:
