@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import subprocess
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Annotated, Any
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import listrak_webhooks
 import pytest
@@ -19,6 +21,7 @@ from listrak_webhooks import (
     ConfigurationError,
     Event,
     PayloadError,
+    ReplayGuardError,
     SignatureMismatchError,
     Webhook,
     WebhookError,
@@ -778,6 +781,51 @@ class TestUnsetSecret:
             assert endpoint.send(Delivery()).status == 200
             forged_with_one_letter = signed(secret=SECRET[1])
             assert endpoint.send(Delivery(headers=forged_with_one_letter)).status == 401
+
+
+class BrokenGuard:
+    """A guard of a user's own whose store does not answer."""
+
+    def handle(self, event: Event) -> Any:
+        """Raise what a guard raises then."""
+        raise ReplayGuardError("the store did not answer")
+
+
+class TestRetention:
+    """What log records keep alive: a handler of the user's may hold thousands of them."""
+
+    CASES: ClassVar[dict[str, tuple[Callable[[Event], Any], dict[str, str], dict[str, Any]]]] = {
+        "rejected": (never, {"LTK-Timestamp": "1700000000", "LTK-HmacSignature": "A" * 43 + "="}, {}),
+        "payload": (lambda event: event.payload, {}, {}),
+        "guard": (never, {}, {"replay": BrokenGuard()}),
+        "on-rejected": (lambda event: event.payload, {}, {"on_rejected": lambda error, request: 1 // 0}),
+    }
+
+    @every_variant
+    @pytest.mark.parametrize("case", CASES)
+    def test_no_record_keeps_the_body(self, variant: Variant, case: str, caplog: pytest.LogCaptureFixture) -> None:
+        """An exception in a record would keep its traceback, that the frames, and these the body and the headers."""
+        handle, headers, options = self.CASES[case]
+        body = b"a body that nobody may keep"
+        with variant.endpoint(handle, **options) as endpoint:
+            assert endpoint.send(Delivery(body, headers=headers or signed(body))).status >= 400
+        assert logged(caplog)
+        for record in logged(caplog):
+            assert record.exc_info is None
+            assert not [each for each in reachable(record) if isinstance(each, bytes) and body in each]
+
+
+def reachable(start: object) -> list[object]:
+    """Return what an object keeps alive, modules, classes and functions aside."""
+    found: dict[int, object] = {}
+    pending = [start]
+    while pending:
+        current = pending.pop()
+        if id(current) in found or isinstance(current, ModuleType | type | FunctionType):
+            continue
+        found[id(current)] = current
+        pending += gc.get_referents(current)
+    return [*found.values()]
 
 
 def own_frames(error: BaseException) -> str:
