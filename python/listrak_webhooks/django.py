@@ -208,7 +208,12 @@ def _check_view(view: Callable[..., Any]) -> None:
         # From `method_decorator`, once for each request.
         return
     try:
-        inspect.signature(view).bind_partial(None, None)
+        signature = inspect.signature(view)
+    except ValueError:
+        # Something built in, which does not tell.
+        return
+    try:
+        signature.bind_partial(None, None)
     except TypeError:
         raise ConfigurationError(
             f"{getattr(view, '__name__', 'the view')} takes no event; it needs a second parameter for it, behind the "

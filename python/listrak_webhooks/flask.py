@@ -256,7 +256,12 @@ def _check_view(view: Callable[..., Any]) -> None:
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.VAR_POSITIONAL,
     }
-    if not any(parameter.kind in by_position for parameter in inspect.signature(view).parameters.values()):
+    try:
+        parameters = inspect.signature(view).parameters.values()
+    except ValueError:
+        # Something built in, which does not tell.
+        return
+    if not any(parameter.kind in by_position for parameter in parameters):
         raise ConfigurationError(
             f"{name} takes no event; it needs a first parameter for it, and in a MethodView the decorator belongs on "
             "the method, not in `decorators`"
