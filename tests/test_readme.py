@@ -100,7 +100,9 @@ def test_each_block_of_code_runs_by_itself(
     block = blocks_of(page)[index]
     script = DJANGO_SETTINGS + block if is_djangos(block) else block
     monkeypatch.chdir(tmp_path)
-    done = subprocess.run([sys.executable, "-c", "__name__ = 'docs'\n" + script, SECRET], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "__name__ = 'docs'\n" + script, SECRET], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 

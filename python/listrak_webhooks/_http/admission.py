@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from listrak_webhooks.exceptions import ConfigurationError
 
-from .rejection import logger
 from .threads import in_thread, shielded
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Admission:
         self.first = True
 
     def enter(self) -> Steps[bool]:
-        """Claim the delivery; return whether it is to be handled, and log it if that has been done.
+        """Claim the delivery; return whether it is to be handled, or that has been done.
 
         Raises:
             DuplicateDeliveryError, ReplayGuardError: as the guard.
@@ -95,7 +94,6 @@ class Admission:
             entered = yield context.__enter__
         self._context, self.first = context, bool(entered)
         if not self.first:
-            logger().info("delivery %s came again; it was handled before and the response is 200", self.event.id[:8])
             yield from self.leave()
         return self.first
 
