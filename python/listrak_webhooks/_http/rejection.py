@@ -44,7 +44,7 @@ def emit(listeners: Sequence[Listener], outcome: Outcome, error: Rejection | Non
     for listener in listeners:
         try:
             yield partial(listener, outcome, error, request)
-        except Exception as raised:  # noqa: BLE001
+        except Exception as raised:  # noqa: BLE001, PERF203
             # As text: an exception in a log record keeps every frame of its traceback, and these hold the request.
             text = "".join(traceback.format_exception(raised))
             logger().error("on_rejected raised; the delivery stays rejected\n%s", text)
