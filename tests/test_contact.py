@@ -184,7 +184,7 @@ def test_what_is_no_json_object_has_no_contact(body: bytes) -> None:
 MEMORY = """
 import sys
 sys.path[:0] = sys.argv[1:3]
-from machine import rise_of_peak_memory
+from benchmarks.harness.machine import rise_of_peak_memory
 from payloads import event_of
 line = b'{"sku":"a","name":"x\\\\u00e9y","price":"44.99","quantity":2}'
 lines = b'{"email":"jane@example.com","cart":{"items":[' + b",".join([line] * 77_000) + b']}}'
@@ -228,7 +228,7 @@ print(size() - before)
 
 def _run(script: str) -> list[int]:
     tests = Path(__file__).parent
-    command = [sys.executable, "-c", script, str(tests), str(tests.parent / "benchmarks")]
+    command = [sys.executable, "-c", script, str(tests), str(tests.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return [int(number) for number in done.stdout.split()]

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 import redis
-from contenders import Call, Contender, listrak_headers
-from deliveries import SECRET, Delivery
 from django.conf import settings
-from entries import fill
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks.replay import (
     DjangoCacheReplayGuard,
@@ -30,9 +27,15 @@ from listrak_webhooks.replay import (
     SqliteReplayGuard,
 )
 
+from benchmarks.candidates.entries import fill
+from benchmarks.candidates.verifiers import listrak_headers
+from benchmarks.deliveries import SECRET, Delivery
+from benchmarks.harness.candidate import Call, Candidate
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+ROOT = Path(__file__).parents[2]
 MILLION = 1_000_000
 SPARE = 2 * MILLION
 """How many more deliveries the guard with a million has room for; each call of a round takes one."""
@@ -90,29 +93,29 @@ def _two_pings(client: redis.Redis) -> Callable[[Delivery], Call]:
     return lambda _: Call(two_pings, (), lambda answer: answer is True, lambda count: [(client,) for _ in range(count)])
 
 
-VERIFY = Contender("verify alone, at 1.2 kB", _verify)
-EMPTY = Contender(
+VERIFY = Candidate("verify alone, at 1.2 kB", _verify)
+EMPTY = Candidate(
     "MemoryReplayGuard, empty", _claims(MemoryReplayGuard), note="a new guard for every 256 deliveries at most"
 )
 
 
-def at_a_million() -> tuple[Contender, MemoryReplayGuard]:
+def at_a_million() -> tuple[Candidate, MemoryReplayGuard]:
     """Return the row of a memory guard with a million live entries, and the guard."""
     guard = MemoryReplayGuard(MILLION + SPARE)
     fill(guard, MILLION)
     note = "sent evenly over the 900 seconds of the tolerance; each call adds one"
-    return Contender("MemoryReplayGuard, at a million entries", _at(guard), note=note), guard
+    return Candidate("MemoryReplayGuard, at a million entries", _at(guard), note=note), guard
 
 
-def sqlite(folder: Path) -> Contender:
+def sqlite(folder: Path) -> Candidate:
     """Return the row of a database in a folder."""
     guard = SqliteReplayGuard(folder / "deliveries.db")
-    return Contender(
+    return Candidate(
         "SqliteReplayGuard", _at(guard), note="in the temporary folder; each completion waits for its disk"
     )
 
 
-def over_redis(port: int) -> list[Contender]:
+def over_redis(port: int) -> list[Candidate]:
     """Return the rows of the guards that need a Redis server, and of the floor under them."""
     if not settings.configured:
         location = f"redis://127.0.0.1:{port}"
@@ -121,17 +124,17 @@ def over_redis(port: int) -> list[Contender]:
         django.setup()
     client = _client(port, redis.Connection)
     return [
-        Contender(
+        Candidate(
             f"RedisReplayGuard, redis-py {redis.__version__}",
             _at(RedisReplayGuard(client)),
             note="a server on this machine that writes nothing to its disk",
         ),
-        Contender(
+        Candidate(
             f"DjangoCacheReplayGuard, Django {django.__version__}",
             _at(DjangoCacheReplayGuard()),
             note="over the same server, by Django's own backend; it reads back what it completed",
         ),
-        Contender(
+        Candidate(
             "two PINGs by redis-py", _two_pings(client), note="not a guard: two round trips to that server, the floor"
         ),
     ]
@@ -206,7 +209,6 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def bytes_an_entry(count: int) -> float | None:
     """Return what an entry of a memory guard with `count` takes, in a process of its own."""
-    script = Path(__file__).with_name("entries.py")
-    command = [sys.executable, str(script), str(count)]
-    text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()  # noqa: S603
+    command = [sys.executable, "-m", "benchmarks.candidates.entries", str(count)]
+    text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout.strip()  # noqa: S603
     return None if text == "unknown" else float(text)

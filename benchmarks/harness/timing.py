@@ -1,6 +1,6 @@
 """How calls are timed, side by side, and how their times compare.
 
-In each round every contender makes one batch of calls in turn, the order rotating from round to round, so that what
+In each round every candidate makes one batch of calls in turn, the order rotating from round to round, so that what
 disturbs the machine disturbs them all alike.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from contenders import Call, Contender
+    from benchmarks.harness.candidate import Call, Candidate
 
 BATCH_SECONDS = 0.003
 MIN_ROUNDS = 15
@@ -46,44 +46,44 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds for one call: of each contender, in each round, all rounds at the same place."""
+    """Seconds for one call: of each candidate, in each round, all rounds at the same place."""
 
-    seconds: Mapping[Contender, Sequence[float]]
+    seconds: Mapping[Candidate, Sequence[float]]
 
     @property
     def rounds(self) -> int:
         """How many rounds there were."""
         return len(next(iter(self.seconds.values())))
 
-    def best(self, contender: Contender) -> float:
+    def best(self, candidate: Candidate) -> float:
         """Return the time in the round that was disturbed least."""
-        return min(self.seconds[contender])
+        return min(self.seconds[candidate])
 
-    def median(self, contender: Contender) -> float:
+    def median(self, candidate: Candidate) -> float:
         """Return the time in the ordinary round."""
-        return statistics.median(self.seconds[contender])
+        return statistics.median(self.seconds[candidate])
 
-    def ratio(self, contender: Contender, other: Contender) -> Ratio:
-        """Return what part of the time of `other` `contender` takes."""
-        pairs = zip(self.seconds[contender], self.seconds[other], strict=True)
+    def ratio(self, candidate: Candidate, other: Candidate) -> Ratio:
+        """Return what part of the time of `other` `candidate` takes."""
+        pairs = zip(self.seconds[candidate], self.seconds[other], strict=True)
         low, median, high = statistics.quantiles((one / two for one, two in pairs), n=4)
-        return Ratio(median, low, high, self.best(contender) / self.best(other))
+        return Ratio(median, low, high, self.best(candidate) / self.best(other))
 
 
-def measure(calls: Mapping[Contender, Call], seconds: float, batch_seconds: float = BATCH_SECONDS) -> Measurement:
+def measure(calls: Mapping[Candidate, Call], seconds: float, batch_seconds: float = BATCH_SECONDS) -> Measurement:
     """Time every call side by side, in rounds, for about `seconds` in all, `batch_seconds` for a batch."""
     order = list(calls)
-    counts = {contender: _calibrate(call, batch_seconds) for contender, call in calls.items()}
-    times: dict[Contender, list[float]] = {contender: [] for contender in order}
+    counts = {candidate: _calibrate(call, batch_seconds) for candidate, call in calls.items()}
+    times: dict[Candidate, list[float]] = {candidate: [] for candidate in order}
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(times[order[0]]) < MIN_ROUNDS:
-            for contender in order:
-                count = counts[contender]
-                times[contender].append(_batch(calls[contender], count) / count)
+            for candidate in order:
+                count = counts[candidate]
+                times[candidate].append(_batch(calls[candidate], count) / count)
             order.append(order.pop(0))
     finally:
         if collecting:
@@ -92,7 +92,7 @@ def measure(calls: Mapping[Contender, Call], seconds: float, batch_seconds: floa
 
 
 def _batch(call: Call, count: int) -> float:
-    """Return the seconds that `count` calls take, with the loop around them: the same for every contender."""
+    """Return the seconds that `count` calls take, with the loop around them: the same for every candidate."""
     if call.fresh is not None:
         return _fresh_batch(call, count)
     function, arguments = call.function, call.arguments

@@ -1,11 +1,11 @@
 """Measure receiving deliveries beside the other ways to do it, and check the promises made of it.
 
     make bench
-    .venv/bin/python benchmarks/bench.py --check     exit status 1 if a promise does not hold
+    .venv/bin/python -m benchmarks --check     exit status 1 if a promise does not hold
 
-Everything in one table is measured side by side, in rounds (`timing.py`). A table has the best round of each contender,
+Everything in one table is measured side by side, in rounds (`timing.py`). A table has the best round of each candidate,
 and multiples of ours by those. A promise is judged twice, by the best times and by the median over the rounds of the
-ratio within the round, and holds if both do: a busy machine slows the contenders written in Python more than ours, so
+ratio within the round, and holds if both do: a busy machine slows the candidates written in Python more than ours, so
 the median alone would flatter us.
 """
 
@@ -18,19 +18,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import claims
-import contenders
-import deliveries
-import machine
-import parsers
-import readers
-from contenders import CONTENDERS, OURS, Contender
 from listrak_webhooks import Webhook
-from report import Promise, Table, at_most, microseconds, paragraph
-from timing import Measurement, measure
+
+from benchmarks import deliveries
+from benchmarks.candidates import guards, parsers, readers, verifiers
+from benchmarks.candidates.verifiers import CANDIDATES, OURS
+from benchmarks.harness import machine
+from benchmarks.harness.report import Promise, Table, at_most, microseconds, paragraph
+from benchmarks.harness.timing import Measurement, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from benchmarks.harness.candidate import Candidate
 
 VERIFIERS_SECONDS = 9.0
 READERS_SECONDS = 8.0
@@ -68,29 +68,29 @@ GUARDS_NOTE = (
 )
 
 
-class Unfit(Exception):  # noqa: N818 -- it says what a contender is
-    """A contender that does not do what is to be measured."""
+class Unfit(Exception):  # noqa: N818 -- it says what a candidate is
+    """A candidate that does not do what is to be measured."""
 
 
-def prove(contender: Contender, body: bytes, now: int) -> None:
-    """Make sure that `contender` takes a genuine delivery, reads it right, and refuses a forged and an old one.
+def prove(candidate: Candidate, body: bytes, now: int) -> None:
+    """Make sure that `candidate` takes a genuine delivery, reads it right, and refuses a forged and an old one.
 
     Raises:
         Unfit: it does not, and its time would mean nothing.
     """
     cases = [("a genuine delivery", deliveries.genuine(body, now), True)]
-    if contender.refuses:
+    if candidate.refuses:
         cases.append(("a tampered delivery", deliveries.tampered(body, now), False))
-    if contender.checks_time:
+    if candidate.checks_time:
         cases.append(("an hour-old delivery", deliveries.genuine(body, now - 3600), False))
     for case, delivery, genuine in cases:
-        if contender.prepare(delivery).accepted(contender.refusals) is not genuine:
+        if candidate.prepare(delivery).accepted(candidate.refusals) is not genuine:
             wrong = "refuses or misreads" if genuine else "accepts"
-            raise Unfit(f"{contender.name} {wrong} {case} of {len(body)} bytes")
+            raise Unfit(f"{candidate.name} {wrong} {case} of {len(body)} bytes")
 
 
-def measure_sizes(rows: Callable[[int | None], Sequence[Contender]], seconds: float) -> dict[str, Measurement]:
-    """Prove and time contenders at each size, which may have rows of its own.
+def measure_sizes(rows: Callable[[int | None], Sequence[Candidate]], seconds: float) -> dict[str, Measurement]:
+    """Prove and time candidates at each size, which may have rows of its own.
 
     Raises:
         Unfit: one of them does not do what is to be measured.
@@ -98,8 +98,8 @@ def measure_sizes(rows: Callable[[int | None], Sequence[Contender]], seconds: fl
     measurements = {}
     for size, items in deliveries.ITEMS.items():
         body, now = deliveries.body(items), int(time.time())
-        for contender in rows(items):
-            prove(contender, body, now)
+        for candidate in rows(items):
+            prove(candidate, body, now)
         delivery = deliveries.genuine(body, now)
         measurements[size] = measure({row: row.prepare(delivery) for row in rows(items)}, seconds)
     return measurements
@@ -107,27 +107,27 @@ def measure_sizes(rows: Callable[[int | None], Sequence[Contender]], seconds: fl
 
 def verify_promises(measurements: Mapping[str, Measurement]) -> Iterable[Promise]:
     """Yield the promises about the time of `verify`."""
-    for size, contender, limit, text in (
-        ("1.2 kB", contenders.SAMPLE, 1 / 3, "at most 1/3 of the time of Listrak's Python sample"),
-        ("1.2 kB", contenders.SVIX, 1 / 6, "at most 1/6 of the time of svix"),
+    for size, candidate, limit, text in (
+        ("1.2 kB", verifiers.SAMPLE, 1 / 3, "at most 1/3 of the time of Listrak's Python sample"),
+        ("1.2 kB", verifiers.SVIX, 1 / 6, "at most 1/6 of the time of svix"),
         (
             "1.2 kB",
-            contenders.STANDARD_WEBHOOKS,
+            verifiers.STANDARD_WEBHOOKS,
             1 / 9,
             "at most 1/9 of the time of standardwebhooks, as it comes (it parses)",
         ),
-        ("145 kB", contenders.DIGEST_ALONE, 1.0, "no longer than hmac.digest over the same bytes"),
+        ("145 kB", verifiers.DIGEST_ALONE, 1.0, "no longer than hmac.digest over the same bytes"),
     ):
-        yield at_most(f"verify at {size}, {text}", measurements[size].ratio(OURS, contender), limit)
+        yield at_most(f"verify at {size}, {text}", measurements[size].ratio(OURS, candidate), limit)
 
 
 def reading_promises(read: Mapping[str, Measurement], parsed: Mapping[str, Measurement]) -> Iterable[Promise]:
     """Yield the promises about the time of the readers and of the payload alone."""
-    for contender, limit, text in (
+    for candidate, limit, text in (
         (readers.SAMPLE_EMAIL, 1 / 5, "at most 1/5 of the time of Listrak's Python sample and json.loads"),
         (readers.BY_HAND_EMAIL, 1 / 2, "at most 1/2 of the time of hmac.digest by hand and orjson"),
     ):
-        ratio = read["1.2 kB"].ratio(readers.OURS_EMAIL, contender)
+        ratio = read["1.2 kB"].ratio(readers.OURS_EMAIL, candidate)
         yield at_most(f"verify and .email at 1.2 kB, {text}", ratio, limit)
     ratio = parsed["7 kB"].ratio(parsers.OURS, parsers.JSON)
     yield at_most(".payload alone at 7 kB, at most 2/3 of the time of json.loads", ratio, 2 / 3)
@@ -163,24 +163,24 @@ def measure_guards(folder: Path, port: int | None) -> tuple[Table, list[Promise]
     Raises:
         Unfit: a guard lets a delivery be handled twice, or not at all.
     """
-    million, guard = claims.at_a_million()
-    rows = [claims.VERIFY, claims.EMPTY, million, claims.sqlite(folder)]
-    rows += [] if port is None else claims.over_redis(port)
+    million, guard = guards.at_a_million()
+    rows = [guards.VERIFY, guards.EMPTY, million, guards.sqlite(folder)]
+    rows += [] if port is None else guards.over_redis(port)
     delivery = deliveries.genuine(deliveries.body(deliveries.ITEMS["1.2 kB"]), int(time.time()))
     calls = {row: row.prepare(delivery) for row in rows}
     for row, call in calls.items():
-        if not claims.prove(call):
+        if not guards.prove(call):
             raise Unfit(f"{row.name} does not let a delivery be handled just once")
     measurement = measure(calls, GUARDS_SECONDS, GUARDS_BATCH_SECONDS)
     table = Table("One delivery claimed and completed by a replay guard", rows, {"": measurement})
 
     times = measurement.median(million), measurement.best(million)
-    alive = len(guard) >= claims.MILLION
+    alive = len(guard) >= guards.MILLION
     measured = "{} microseconds in the median round, {} in the best, limit 2; {:.1f} million when it was over".format(
         *map(microseconds, times), len(guard) / 1e6
     )
-    memory = claims.bytes_an_entry(claims.MILLION)
-    trips = None if port is None else claims.round_trips(port, ROUND_TRIPS_COUNTED)
+    memory = guards.bytes_an_entry(guards.MILLION)
+    trips = None if port is None else guards.round_trips(port, ROUND_TRIPS_COUNTED)
     return table, [
         Promise(
             "MemoryReplayGuard adds at most 2 microseconds at a million live entries",
@@ -204,8 +204,8 @@ def measure_guards(folder: Path, port: int | None) -> tuple[Table, list[Promise]
 
 def fairness(measurement: Measurement) -> Iterable[str]:
     """Yield what tempers the promise about standardwebhooks as it comes, which parses where we do not."""
-    unparsed = measurement.ratio(OURS, contenders.STANDARD_WEBHOOKS_UNPARSED)
-    parsed = measurement.ratio(contenders.OURS_AND_PAYLOAD, contenders.STANDARD_WEBHOOKS)
+    unparsed = measurement.ratio(OURS, verifiers.STANDARD_WEBHOOKS_UNPARSED)
+    parsed = measurement.ratio(verifiers.OURS_AND_PAYLOAD, verifiers.STANDARD_WEBHOOKS)
     yield "Like with like, at 1.2 kB, which is not promised:"
     for text, ratio in (
         ("neither parses, ours to standardwebhooks with json_parse=False", unparsed),
@@ -232,14 +232,14 @@ def report() -> list[Promise]:
     """Measure and print everything, and return the promises.
 
     Raises:
-        Unfit: a contender does not do what is to be measured.
+        Unfit: a candidate does not do what is to be measured.
     """
     # First, while the process is small and no memory lies about that could hide a copy.
     copies = list(copy_promises())
     _print([*machine.description(), *paragraph(HOW_TO_READ), ""])
 
-    verified = measure_sizes(lambda _: CONTENDERS, VERIFIERS_SECONDS)
-    _print_table(Table("One genuine delivery verified", CONTENDERS, verified), VERIFIERS_NOTE)
+    verified = measure_sizes(lambda _: CANDIDATES, VERIFIERS_SECONDS)
+    _print_table(Table("One genuine delivery verified", CANDIDATES, verified), VERIFIERS_NOTE)
 
     rows = (*readers.EMAIL_READERS, *readers.PAYLOAD_READERS)
     read = measure_sizes(lambda _: rows, READERS_SECONDS)
@@ -250,9 +250,9 @@ def report() -> list[Promise]:
     _print_table(Table("The document alone, of a delivery verified before", parsers.PARSERS, parsed), PARSERS_NOTE)
 
     # SQLite's connection is open until the process ends, where a folder cannot be removed on every system.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, claims.redis_server(Path(name)) as port:
-        guards, kept = measure_guards(Path(name), port)
-    _print([*guards.lines(), "", *paragraph(GUARDS_NOTE), *guards.notes()])
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, guards.redis_server(Path(name)) as port:
+        claimed, kept = measure_guards(Path(name), port)
+    _print([*claimed.lines(), "", *paragraph(GUARDS_NOTE), *claimed.notes()])
     _print(["NOT MEASURED: the guards over Redis, because there is no redis-server here"] if port is None else [])
 
     promises = [*verify_promises(verified), *reading_promises(read, parsed), *copies, *kept]

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 import pydantic_core
-from contenders import Call, Contender, listrak_headers
-from deliveries import SECRET, Delivery
 from listrak_webhooks import Event, Webhook
+
+from benchmarks.candidates.verifiers import listrak_headers
+from benchmarks.deliveries import SECRET, Delivery
+from benchmarks.harness.candidate import Call, Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,8 +106,8 @@ def _cart(delivery: Delivery) -> object:
     ]
 
 
-def _row(name: str, prepare: Callable[[Delivery], Call], note: str = "", *, comparable: bool = True) -> Contender:
-    return Contender(name, prepare, note=note, refuses=False, checks_time=False, comparable=comparable)
+def _row(name: str, prepare: Callable[[Delivery], Call], note: str = "", *, comparable: bool = True) -> Candidate:
+    return Candidate(name, prepare, note=note, refuses=False, checks_time=False, comparable=comparable)
 
 
 OURS = _row("listrak-webhooks, .payload", _of_events(payload, _document))
@@ -141,6 +143,6 @@ CART = _row(
 PARSERS = (OURS, ORJSON, MSGSPEC, PYDANTIC_CORE, JSON, EMAIL, CART)
 
 
-def of_size(items: int | None) -> tuple[Contender, ...]:
+def of_size(items: int | None) -> tuple[Candidate, ...]:
     """Return those that have something to do in a delivery of so many items."""
     return tuple(parser for parser in PARSERS if items is not None or parser is not CART)

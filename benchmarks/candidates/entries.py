@@ -1,6 +1,6 @@
 """Fill a memory guard with deliveries as they would live in it; as a script, print what one takes in memory.
 
-.venv/bin/python benchmarks/entries.py 1000000
+.venv/bin/python -m benchmarks.candidates.entries 1000000
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import gc
 import sys
 import time
 
-import machine
-from deliveries import SECRET
 from listrak_webhooks import Webhook
 from listrak_webhooks.replay import MemoryReplayGuard
+
+from benchmarks.deliveries import SECRET
+from benchmarks.harness import machine
 
 WEBHOOK = Webhook(SECRET)
 

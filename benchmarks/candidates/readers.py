@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import orjson
-from contenders import KEY, Call, Contender, by_hand, listrak_headers, listrak_sample
-from deliveries import SECRET, Delivery
 from listrak_webhooks import PayloadError, VerificationError, Webhook
+
+from benchmarks.candidates.verifiers import KEY, by_hand, listrak_headers, listrak_sample
+from benchmarks.deliveries import SECRET, Delivery
+from benchmarks.harness.candidate import Call, Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,19 +119,19 @@ ERRORS = (VerificationError, PayloadError)
 ORJSON = f"orjson {version('orjson')}"
 MSGSPEC = f"msgspec {version('msgspec')}"
 
-OURS_EMAIL = Contender("listrak-webhooks, verify and .email", _ours_email, ERRORS)
-BY_HAND_EMAIL = Contender(f"by hand: hmac.digest, {ORJSON}", _by_hand_email, (Refused,))
-BY_HAND_STRUCT = Contender(
+OURS_EMAIL = Candidate("listrak-webhooks, verify and .email", _ours_email, ERRORS)
+BY_HAND_EMAIL = Candidate(f"by hand: hmac.digest, {ORJSON}", _by_hand_email, (Refused,))
+BY_HAND_STRUCT = Candidate(
     f"by hand: hmac.digest, {MSGSPEC}",
     _by_hand_struct,
     (Refused,),
     note="less: knows one name, `email` at the top level, into a Struct that has nothing else",
 )
-SAMPLE_EMAIL = Contender("Listrak's Python sample, json.loads", _sample_email, (Refused,))
+SAMPLE_EMAIL = Candidate("Listrak's Python sample, json.loads", _sample_email, (Refused,))
 
-OURS_PAYLOAD = Contender("listrak-webhooks, verify and .payload", _ours_payload, ERRORS)
-BY_HAND_PAYLOAD = Contender(f"by hand: hmac.digest, {ORJSON}", _by_hand_payload, (Refused,))
-SAMPLE_PAYLOAD = Contender("Listrak's Python sample, json.loads", _sample_payload, (Refused,))
+OURS_PAYLOAD = Candidate("listrak-webhooks, verify and .payload", _ours_payload, ERRORS)
+BY_HAND_PAYLOAD = Candidate(f"by hand: hmac.digest, {ORJSON}", _by_hand_payload, (Refused,))
+SAMPLE_PAYLOAD = Candidate("Listrak's Python sample, json.loads", _sample_payload, (Refused,))
 
 EMAIL_READERS = (OURS_EMAIL, BY_HAND_STRUCT, BY_HAND_EMAIL, SAMPLE_EMAIL)
 PAYLOAD_READERS = (OURS_PAYLOAD, BY_HAND_PAYLOAD, SAMPLE_PAYLOAD)

@@ -1,6 +1,6 @@
 """What is measured: every way to verify a delivery that a Python receiver may have at hand.
 
-Each contender gets a genuine delivery in its own sender's form: the same body and the same ordinary headers, and its
+Each candidate gets a genuine delivery in its own sender's form: the same body and the same ordinary headers, and its
 own signature headers among them.
 """
 
@@ -13,64 +13,21 @@ import hashlib
 import hmac
 import json
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import standardwebhooks
 import stripe
 import svix.webhooks
-from deliveries import SECRET, Delivery
 from listrak_webhooks import PayloadError, VerificationError, Webhook
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from benchmarks.deliveries import SECRET, Delivery
+from benchmarks.harness.candidate import Call, Candidate
 
 KEY = SECRET.encode()
 MESSAGE_ID = "msg_2bVq8Zr0XkYdT1nPsW5uLhC7aE4"
 TOLERANCE = 900
 """Seconds; stripe's function needs one to check the time at all, and the hand-written check has the same."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call, ready to be made again and again."""
-
-    function: Callable[..., object]
-    arguments: tuple[object, ...]
-    accepts: Callable[[object], bool]
-    """Whether what the function returned means: genuine, and read right where it reads."""
-    fresh: Callable[[int], list[tuple[object, ...]]] | None = None
-    """Makes the arguments of that many calls, where each needs its own; `arguments` are none then."""
-
-    def accepted(self, refusals: tuple[type[Exception], ...]) -> bool:
-        """Make the call and say whether the delivery was accepted; other exceptions than `refusals` pass through."""
-        arguments = self.arguments if self.fresh is None else self.fresh(1).pop()
-        try:
-            result = self.function(*arguments)
-        except refusals:
-            return False
-        return self.accepts(result)
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One row of the table."""
-
-    name: str
-    prepare: Callable[[Delivery], Call]
-    """What to call for a delivery."""
-    refusals: tuple[type[Exception], ...] = ()
-    """The exceptions that mean: refused."""
-    note: str = ""
-    """What it does more or less than ours."""
-    refuses: bool = True
-    """Whether it can tell a tampered delivery from a genuine one."""
-    checks_time: bool = True
-    """Whether it can tell an old one."""
-    comparable: bool = True
-    """Whether it does what ours does, so that one can be said to be behind the other."""
 
 
 def _returned(_: object) -> bool:
@@ -194,67 +151,67 @@ def _stripe(delivery: Delivery) -> Call:
     return Call(stripe.WebhookSignature.verify_header, (delivery.received, header, SECRET, TOLERANCE), _is_true)
 
 
-OURS = Contender(
+OURS = Candidate(
     f"listrak-webhooks {version('listrak-webhooks')}, verify",
     _ours,
     (VerificationError,),
 )
-SAMPLE = Contender(
+SAMPLE = Candidate(
     "Listrak's Python sample (reconstructed)",
     _listrak_sample,
     note="less: exact-case header names, base64 only, future timestamps pass, not constant-time",
 )
-STANDARD_WEBHOOKS = Contender(
+STANDARD_WEBHOOKS = Candidate(
     f"standardwebhooks {version('standardwebhooks')}, verify",
     _standard_webhooks,
     (standardwebhooks.WebhookVerificationError,),
     note="more: parses the JSON, as it does unless told json_parse=False",
 )
-STANDARD_WEBHOOKS_UNPARSED = Contender(
+STANDARD_WEBHOOKS_UNPARSED = Candidate(
     "standardwebhooks, json_parse=False",
     _standard_webhooks_unparsed,
     (standardwebhooks.WebhookVerificationError,),
     note="signs a message id too; base64 only; called through functools.partial",
 )
-SVIX = Contender(
+SVIX = Candidate(
     f"svix {version('svix')}, verify",
     _svix,
     (svix.webhooks.WebhookVerificationError,),
     note="as standardwebhooks with json_parse=False, on which it is built: this version parses nothing",
 )
-STRIPE = Contender(
+STRIPE = Candidate(
     f"stripe {version('stripe')}, verify_header",
     _stripe,
     (stripe.SignatureVerificationError,),
     note="less: is handed its one header, so it looks up none; future timestamps pass; parses nothing",
 )
-BY_HAND = Contender(
+BY_HAND = Candidate(
     "Python by hand: hmac.digest and checks",
     _by_hand,
     note="less: exact-case header names, base64 only, int() for a grammar, no errors told apart",
 )
-OURS_AND_PAYLOAD = Contender(
+OURS_AND_PAYLOAD = Candidate(
     "listrak-webhooks, verify and .payload",
     _ours_and_payload,
     (VerificationError, PayloadError),
     note="more: parses the JSON, as standardwebhooks does; called through a one-line function",
     comparable=False,
 )
-LOADS_ALONE = Contender(
+LOADS_ALONE = Candidate(
     "json.loads alone",
     _loads_alone,
     note="not a verifier: what the parse costs in the row of standardwebhooks",
     checks_time=False,
     comparable=False,
 )
-DIGEST_ALONE = Contender(
+DIGEST_ALONE = Candidate(
     "hmac.digest alone: the floor of Python",
     _digest_alone,
     note="less: body and timestamp already joined, nothing decoded, compared or checked",
     checks_time=False,
 )
 
-CONTENDERS = (
+CANDIDATES = (
     OURS,
     SAMPLE,
     BY_HAND,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from contenders import Contender
-    from timing import Measurement, Ratio
+    from benchmarks.harness.candidate import Candidate
+    from benchmarks.harness.timing import Measurement, Ratio
 
 WIDTH = 110
 TWO_DECIMALS_BELOW = 9.995
@@ -34,11 +34,11 @@ class Table:
     """Contenders down, sizes across, each with its time and its multiple of the first row's."""
 
     title: str
-    rows: Sequence[Contender]
+    rows: Sequence[Candidate]
     measurements: Mapping[str, Measurement]
 
     @property
-    def ours(self) -> Contender:
+    def ours(self) -> Candidate:
         """The row that the others are compared with."""
         return self.rows[0]
 
@@ -52,7 +52,7 @@ class Table:
             cells = "".join(self._cell(row, measurement) for measurement in self.measurements.values())
             yield f"{row.name:<{name_width}}{cells}".rstrip()
 
-    def _cell(self, row: Contender, measurement: Measurement) -> str:
+    def _cell(self, row: Candidate, measurement: Measurement) -> str:
         if row not in measurement.seconds:
             return f"{'-':>9}{'':>7}"
         multiple = "" if row is self.ours else f"{_multiple(measurement.ratio(row, self.ours).best)}x"
@@ -67,7 +67,7 @@ class Table:
                 )
 
     def behind(self) -> Iterable[str]:
-        """Yield where another contender is faster than ours."""
+        """Yield where another candidate is faster than ours."""
         found = False
         for size, measurement in self.measurements.items():
             for row in self.rows[1:]:
