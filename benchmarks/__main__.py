@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from listrak_webhooks import Webhook
 
 from benchmarks import deliveries
-from benchmarks.candidates import guards, parsers, readers, verifiers
+from benchmarks.candidates import adapters, guards, parsers, readers, verifiers
 from benchmarks.candidates.verifiers import CANDIDATES, OURS
 from benchmarks.harness import machine
-from benchmarks.harness.report import Promise, Table, at_most, microseconds, paragraph
+from benchmarks.harness.report import CostTable, Promise, Table, at_most, microseconds, paragraph
 from benchmarks.harness.timing import Measurement, measure
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ READERS_SECONDS = 8.0
 PARSERS_SECONDS = 7.0
 """For each size."""
 GUARDS_SECONDS = 3.0
+ADAPTERS_SECONDS = 5.0
+"""For each framework."""
 GUARDS_BATCH_SECONDS = 0.0005
 """Short, because a guard that remembers a million deliveries remembers more with each call."""
 ROUND_TRIPS_COUNTED = 200
@@ -202,6 +204,37 @@ def measure_guards(folder: Path, port: int | None) -> tuple[Table, list[Promise]
     ]
 
 
+def measure_adapters() -> Iterable[tuple[CostTable, list[Promise]]]:
+    """Prove and time the adapters, and yield what came of the promises about them.
+
+    Raises:
+        Unfit: a route does not accept a genuine delivery.
+    """
+    limits = {
+        "Flask": {"our decorator": ("Listrak's sample", 1.5)},
+        "Django": {"our decorator": ("Listrak's sample", 1.0)},
+        "FastAPI": {
+            "our decorator": ("a dependency that calls verify", 1.3),
+            "our dependency": ("a dependency that calls verify", 1.3),
+            "our decorator with a memory guard": ("a dependency that calls verify", 2.5),
+        },
+    }
+    for framework, rows in adapters.adapters():
+        body, now = deliveries.body(deliveries.ITEMS["1.2 kB"]), int(time.time())
+        calls = {row: row.prepare(deliveries.genuine(body, now)) for row in rows}
+        for row, call in calls.items():
+            if not call.accepted(()):
+                raise Unfit(f"{framework}: {row.name} does not accept a genuine delivery")
+        table = CostTable(f"{framework}: a request, in process", rows, measure(calls, ADAPTERS_SECONDS))
+        by_name = {row.name: row for row in rows}
+        promises = []
+        for name, (other, limit) in limits[framework].items():
+            ratio = table.cost(by_name[name]) / table.cost(by_name[other])
+            text = f"{framework}: {name} costs at most {limit:g} times {other}, over a bare route"
+            promises.append(Promise(text, f"{ratio:.2f}", ratio <= limit))
+        yield table, promises
+
+
 def fairness(measurement: Measurement) -> Iterable[str]:
     """Yield what tempers the promise about standardwebhooks as it comes, which parses where we do not."""
     unparsed = measurement.ratio(OURS, verifiers.STANDARD_WEBHOOKS_UNPARSED)
@@ -255,7 +288,12 @@ def report() -> list[Promise]:
     _print([*claimed.lines(), "", *paragraph(GUARDS_NOTE), *claimed.notes()])
     _print(["NOT MEASURED: the guards over Redis, because there is no redis-server here"] if port is None else [])
 
-    promises = [*verify_promises(verified), *reading_promises(read, parsed), *copies, *kept]
+    cost: list[Promise] = []
+    for costs, adapter_promises in measure_adapters():
+        _print(["", *costs.lines()])
+        cost += adapter_promises
+
+    promises = [*verify_promises(verified), *reading_promises(read, parsed), *copies, *kept, *cost]
     _print(
         ["", "The promises: median ratio of the rounds (quartiles; ratio of the best times), each within the limit?"]
     )

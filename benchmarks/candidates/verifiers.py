@@ -15,6 +15,7 @@ import json
 import time
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import standardwebhooks
 import stripe
@@ -23,6 +24,9 @@ from listrak_webhooks import PayloadError, VerificationError, Webhook
 
 from benchmarks.deliveries import SECRET, Delivery
 from benchmarks.harness.candidate import Call, Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEY = SECRET.encode()
 MESSAGE_ID = "msg_2bVq8Zr0XkYdT1nPsW5uLhC7aE4"
@@ -71,7 +75,7 @@ def listrak_headers(delivery: Delivery) -> dict[str, str]:
 # Python, with nothing installed
 
 
-def listrak_sample(body: bytes, headers: dict[str, str], secret: str) -> bool:
+def listrak_sample(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
     """Do what the Python sample in Listrak's help article does.
 
     A reconstruction in our own words from its documented behaviour, step for step and faults included: local time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,6 +80,29 @@ class Table:
                     yield f"behind: at {size} ours takes {ratio} times as long as {row.name.strip()}"
         if not found:
             yield "behind: nowhere; in no cell is another row that can be compared faster than ours"
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """Candidates down, with the time of each and what it costs over the first row, which is bare."""
+
+    title: str
+    rows: Sequence[Candidate]
+    measurement: Measurement
+
+    def cost(self, row: Candidate) -> float:
+        """Return the seconds that a row takes beyond the first, in the ordinary round."""
+        times = self.measurement.seconds
+        return statistics.median(one - bare for one, bare in zip(times[row], times[self.rows[0]], strict=True))
+
+    def lines(self) -> Iterable[str]:
+        """Yield the table."""
+        name_width = max(len(row.name) for row in self.rows)
+        yield f"{self.title} ({self.measurement.rounds} rounds)"
+        yield f"{'':<{name_width}}{'best':>10}{'over bare':>12}"
+        for row in self.rows:
+            cost = "" if row is self.rows[0] else microseconds(self.cost(row))
+            yield f"{row.name:<{name_width}}{microseconds(self.measurement.best(row)):>10}{cost:>12}".rstrip()
 
 
 def at_most(text: str, ratio: Ratio, limit: float) -> Promise:
