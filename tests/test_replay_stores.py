@@ -20,7 +20,7 @@ from guards import Place, async_redis_client, event_of, handling, redis_client, 
 from helpers import BODY
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
 from listrak_webhooks.replay import DjangoCacheReplayGuard, RedisReplayGuard, SqliteReplayGuard
-from listrak_webhooks.replay import sqlite as sqlite_module
+from listrak_webhooks.replay import _sqlite as sqlite_module
 from servers import PATIENCE, configure_django, logged
 
 if TYPE_CHECKING:
@@ -128,15 +128,15 @@ class TestSqlite:
     def test_one_that_was_handled_while_the_claim_was_on_its_way_is_not_handled_again(self, path: Path) -> None:
         """The store does not know yet, and this process does."""
         guard, event = SqliteReplayGuard(path), event_of(BODY)
-        keeping: Any = guard._keeping
-        claim, late = keeping.store.claim, guard.handle(event)
+        configuration: Any = guard._configuration
+        claim, late = configuration.store.claim, guard.handle(event)
 
         def slow(delivery: Any) -> Any:
-            keeping.unsaved.add(delivery)
-            keeping.unsaved.next = lambda: None
+            configuration.unsaved.add(delivery)
+            configuration.unsaved.next = lambda: None
             return claim(delivery)
 
-        keeping.store.claim = slow
+        configuration.store.claim = slow
         with late as first:
             assert not first
 
@@ -296,7 +296,7 @@ class TestSqlite:
             "from listrak_webhooks.replay import SqliteReplayGuard\n"
             "guard, event, later = SqliteReplayGuard(sys.argv[1]), event_of(b'1'), event_of(b'2')\n"
             "with guard.handle(event) as first: assert first\n"
-            "lock = guard._keeping.store._handle.lock  # as if another thread were just using it\n"
+            "lock = guard._configuration.store._handle.lock  # as if another thread were just using it\n"
             "lock.acquire()\n"
             "child = os.fork()\n"
             "if not child:\n"
@@ -321,7 +321,7 @@ class TestSqlite:
         with guard.handle(event_of(b"before")):
             pass
         statements: list[str] = []
-        handle: Any = guard._keeping.store
+        handle: Any = guard._configuration.store
         handle._handle.connection.set_trace_callback(statements.append)
         with guard.handle(event_of(BODY)):
             claimed = len(statements)
@@ -466,7 +466,7 @@ class TestRedis:
 
         async def steps() -> None:
             guard = guard_at(redis_server.port, "with", place)
-            store: Any = guard._keeping.store
+            store: Any = guard._configuration.store
             claim = store.ask_claim
             store.ask_claim = lambda delivery: (claim(delivery), claim(delivery))[1]
             with guard.handle(event_of(b"sent twice")) as first:

@@ -11,10 +11,10 @@ True
 
 from listrak_webhooks._core import MemoryReplayGuard
 
-from ._guard import AsyncReplayGuard, ReplayGuard
-from .django import DjangoCacheReplayGuard
-from .redis import RedisReplayGuard
-from .sqlite import SqliteReplayGuard
+from ._django_cache import DjangoCacheReplayGuard
+from ._protocols import AsyncReplayGuard, ReplayGuard
+from ._redis import RedisReplayGuard
+from ._sqlite import SqliteReplayGuard
 
 __all__ = [
     "AsyncReplayGuard",
