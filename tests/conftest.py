@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from redis_doubles import Proxy
+
 
 @pytest.fixture(scope="session")
 def webhook() -> Webhook:
@@ -65,6 +67,15 @@ def memcached_server() -> Generator[MemcachedServer, None, None]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def network(redis_server: RedisServer) -> Generator[Proxy, None, None]:
+    """Return a network to the Redis server that can be told to fail."""
+    from redis_doubles import proxy
+
+    with proxy(redis_server.port) as running:
+        yield running
 
 
 @pytest.fixture

@@ -419,44 +419,6 @@ class TestRedis:
                 watching.ping()
                 seen = list(itertools.takewhile(lambda command: command["command"] != "PING", monitor.listen()))
             own = [command["command"] for command in seen if command["client_port"] == seen[0]["client_port"]]
-            assert [command.split()[0] for command in own] == ["EVAL", "SET"]
+            assert [command.split()[0] for command in own] == ["EVAL", "EVAL"]
 
         run(place, steps)
-
-    def test_a_claim_that_the_client_sends_twice_is_one(self, redis_server: RedisServer, tmp_path: Path) -> None:
-        """Clients ask again where an answer was lost."""
-        place = Place(tmp_path, redis_server.port)
-
-        async def steps() -> None:
-            guard = guard_at(redis_server.port, "with", place)
-            store: Any = guard._configuration.store
-            claim = store.ask_claim
-            store.ask_claim = lambda delivery: (claim(delivery), claim(delivery))[1]
-            with guard.handle(event_of(b"sent twice")) as first:
-                assert first
-
-        run(place, steps)
-
-    @pytest.mark.parametrize(
-        ("options", "missing"),
-        [
-            ({"socket_timeout": None}, "no socket_timeout, so"),
-            ({"socket_connect_timeout": None}, "no socket_connect_timeout, so"),
-            (
-                {"socket_timeout": None, "socket_connect_timeout": None},
-                "no socket_timeout and no socket_connect_timeout",
-            ),
-        ],
-    )
-    def test_a_client_that_would_wait_for_ever_is_refused(self, options: dict[str, None], missing: str) -> None:
-        """With what to write."""
-        client = redis_client(6379, **options)
-        with pytest.raises(ConfigurationError, match=rf"{missing}.*redis\.Redis\(socket_timeout=5"):
-            RedisReplayGuard(client)
-        client.close()
-
-    @pytest.mark.parametrize("client", ["redis://localhost", None, object()])
-    def test_what_is_no_client_is_refused(self, client: Any) -> None:
-        """With the extra to install."""
-        with pytest.raises(ConfigurationError, match=r"must be a redis\.Redis.*listrak-webhooks\[redis\]"):
-            RedisReplayGuard(client)

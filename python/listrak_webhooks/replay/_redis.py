@@ -2,78 +2,90 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import math
-import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from listrak_webhooks.exceptions import ConfigurationError
 
-from ._guard import DEFAULT_LEASE, Delivery, State, StoreGuard, check_seconds
+from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE, check_seconds
+from ._guard import StoreGuard
+from ._redis_channel import Channel
+from ._redis_errors import RedisFailure
+from ._redis_wire import pack
+from ._store import State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     import redis
     import redis.asyncio
 
-    from listrak_webhooks._types import Clock
+    from listrak_webhooks._steps import Steps
+    from listrak_webhooks._types import Clock, Tolerance
 
-COMPLETED = "completed"
+    from ._store import Delivery
 
-# A claim is the holder's token, which the server forgets when the lease ends. One's own is no obstacle, because a
-# client that got no answer may have asked twice.
-CLAIM = """
-local value = redis.call('GET', KEYS[1])
-if not value or value == ARGV[1] then
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    return 1
-end
-return value == ARGV[3] and 2 or 0
-"""
+COMPLETED = b"completed"
 
-STATES = {0: State.HELD, 1: State.CLAIMED, 2: State.COMPLETED}
+# A script may be carried out twice, because a response can be lost. So each compares the token of the claim, and says
+# what it found: nothing, this claim, a completed delivery, or another claim. A life is never shortened. That is why
+# there are PTTL and PEXPIRE: `PEXPIRE … GT` needs Redis 7.
+FOUND = {0: State.FREE, 1: State.CLAIMED, 2: State.COMPLETED, 3: State.HELD}
 
-RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-    return redis.call('DEL', KEYS[1])
-end
-return 0
-"""
+FIND = (
+    b"local k,t,c,p=KEYS[1],ARGV[1],ARGV[2],ARGV[3] local v=redis.call('GET',k) "
+    b"if v==c then if redis.call('PTTL',k)<tonumber(p) then redis.call('PEXPIRE',k,p) end return 2 end "
+    b"local f=not v and 0 or v==t and 1 or 3 "
+)
+"""With the key, the token, the word for a completed delivery, and the milliseconds for which one is kept at least."""
 
-SHORTEST = 1000
-"""The shortest time to keep a completed delivery, in milliseconds: 0 is no time to Redis."""
+CLAIM = FIND + b"if f<3 then redis.call('SET',k,t,'PX',ARGV[4]) end return f"
+"""A claim is its token, which the server forgets when the lease, the fourth argument, is over."""
 
-T = TypeVar("T")
+COMPLETE = FIND + b"if f<3 then redis.call('SET',k,c,'PX',p) end return f"
+
+RELEASE = (
+    b"local k=KEYS[1] local v=redis.call('GET',k) "
+    b"if v==ARGV[1] then redis.call('DEL',k) return 1 end return not v and 0 or v==ARGV[2] and 2 or 3"
+)
 
 
 class RedisReplayGuard(StoreGuard):
-    """Lets each delivery be handled once by all machines that share a Redis or Valkey, from version 6 on.
+    """Lets each delivery be handled once by all machines that share a Redis or Valkey: one server, Sentinel or cluster.
 
-    Two round trips for a delivery, and one key. The server must not evict keys before their time
-    (`maxmemory-policy noeviction`, or a `volatile-` one with room to spare), and what it has not written to its disk or
-    sent to a replica is lost with it.
+    It needs redis-py 5.0 or newer, and Redis 6 or newer or Valkey. A delivery that is handled costs two round trips and
+    one key. The server must not evict keys before their time (`maxmemory-policy noeviction`, or a `volatile-` one with
+    room to spare), and what it has not written to its disk or sent to a replica is lost with it. Its user must be
+    allowed EVAL, GET, SET, DEL, PTTL and PEXPIRE.
+
+    The guard reads the client's arguments (address, login, TLS, database) and opens connections of its own with them,
+    in each process and each event loop; it never uses the client itself. So the client may have been made in any way,
+    and with any timeouts and retries: `timeout` bounds them all. The client's own timeouts hold too if they are
+    shorter, and it is tried again as often as the client would, as long as there is time. What is not bounded is a sync
+    client's look-up of a host's name.
 
     Args:
-        client: a `redis.Redis`, for `with` and `async with`, or a `redis.asyncio.Redis`, for `async with` alone; with
-            any `decode_responses`. The first must have a `socket_timeout`.
+        client: a `redis.Redis`, for `with` and `async with`; or a `redis.asyncio.Redis`, for `async with` under asyncio
+            alone; or a `RedisCluster` of either kind; or a client of `sentinel.master_for`.
         prefix: what the keys begin with.
-        lease: the seconds after which a claim may be taken over by another try, where its process died; longer than a
+        lease: the seconds after which a claim may be taken over by another try because its process died; longer than a
             handler ever takes.
-        fail_open: handle deliveries all the same while the server does not answer, though they may be handled twice
+        fail_open: handle deliveries all the same while the server does not respond, though they may be handled twice
             then.
-        timeout: the seconds to wait for an answer through an async client. Another has its own `socket_timeout` for
-            that.
-        clock: returns Unix seconds; for tests. The system's by default.
+        timeout: the seconds that a claim, or a completion, may take in all: connecting, waiting, and trying again when
+            a connection turns out to be dead.
+        tolerance: the longest tolerance, in seconds or as a `timedelta`, of the webhooks whose deliveries the guard
+            sees. A guard that sees a longer one goes by that from then on.
+        clock: returns Unix seconds; for tests. The system's clocks by default.
 
     Raises:
-        ConfigurationError: an argument cannot be right, or the client would wait for ever.
+        ConfigurationError: an argument cannot be right; or it is not a client, or one whose waits cannot be bounded, or
+            one of a replica, or redis-py is too old.
 
     Example:
         >>> from redis import Redis
         >>> from listrak_webhooks.replay import RedisReplayGuard
-        >>> guard = RedisReplayGuard(Redis(socket_timeout=5, socket_connect_timeout=5))
+        >>> guard = RedisReplayGuard(Redis.from_url("redis://localhost:6379/0"))
     """
 
     def __init__(  # noqa: PLR0913
@@ -84,113 +96,52 @@ class RedisReplayGuard(StoreGuard):
         lease: float = DEFAULT_LEASE,
         fail_open: bool = False,
         timeout: float = 5.0,
+        tolerance: Tolerance = DEFAULT_TOLERANCE,
         clock: Clock | None = None,
     ) -> None:
-        is_async = _check_client(client)
-        timeout = check_seconds("timeout", timeout)
-        store = _Store(client, prefix, lease, clock or time.time)
-        super().__init__(
-            _AsyncStore(store, timeout) if is_async else store, lease=lease, fail_open=fail_open, clock=clock
-        )
+        if not isinstance(prefix, str):
+            raise ConfigurationError(f"prefix must be a str, not {type(prefix).__name__}")
+        store = _Store(Channel(client, check_seconds("timeout", timeout)), prefix)
+        super().__init__(store, lease=lease, fail_open=fail_open, tolerance=tolerance, clock=clock)
         self._prefix = prefix
 
     def __repr__(self) -> str:
         return f"RedisReplayGuard(prefix={self._prefix!r})"
 
 
-def _check_client(client: Any) -> bool:
-    """Return whether the client is an async one.
-
-    Raises:
-        ConfigurationError: it is no client, or one that would wait for ever.
-    """
-    execute = getattr(client, "execute_command", None)
-    if not callable(execute) or not callable(getattr(client, "eval", None)):
-        raise ConfigurationError(
-            f"the client must be a redis.Redis or a redis.asyncio.Redis, not {type(client).__name__}; make one with "
-            "redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5), "
-            "after pip install 'listrak-webhooks[redis]'"
-        )
-    if inspect.iscoroutinefunction(execute):
-        return True
-    pool = getattr(client, "connection_pool", None)
-    settings: dict[str, Any] | None = getattr(pool, "connection_kwargs", None)
-    # What cannot be seen, such as the pools of a cluster, is the user's to know.
-    if settings is not None and "path" not in settings:
-        missing = [name for name in ("socket_timeout", "socket_connect_timeout") if settings.get(name) is None]
-    else:
-        missing = [] if settings is None or settings.get("socket_timeout") else ["socket_timeout"]
-    if missing:
-        raise ConfigurationError(
-            f"the client has no {' and no '.join(missing)}, so a server that hangs would keep every delivery waiting "
-            "for ever; make it with redis.Redis(socket_timeout=5, socket_connect_timeout=5)"
-        )
-    return False
-
-
 class _Store:
-    is_async = False
-
-    def __init__(self, client: Any, prefix: str, lease: float, clock: Clock) -> None:
-        self._client = client
+    def __init__(self, channel: Channel, prefix: str) -> None:
+        self._channel = channel
         self._prefix = prefix
-        self._lease = lease
-        self._clock = clock
+        self.is_async = channel.is_async
 
-    def claim(self, delivery: Delivery) -> Any:
-        answer = self.ask_claim(delivery)
-        return STATES[answer]
+    def claim(self, delivery: Delivery) -> State | Awaitable[State]:
+        return self._channel.run(self._claim(delivery))
 
-    def complete(self, delivery: Delivery) -> Any:
-        keep = math.ceil((delivery.keep_until - self._clock()) * 1000)
-        return self._client.set(self._key(delivery), COMPLETED, px=max(keep, SHORTEST))
+    def complete(self, delivery: Delivery) -> State | Awaitable[State]:
+        return self._channel.run(self._find(delivery, COMPLETE, COMPLETED, milliseconds(delivery.keep_for)))
 
-    def release(self, delivery: Delivery) -> Any:
-        return self._client.eval(RELEASE, 1, self._key(delivery), delivery.token)
-
-    def ask_claim(self, delivery: Delivery) -> Any:
-        lease = math.ceil(self._lease * 1000)
-        return self._client.eval(CLAIM, 1, self._key(delivery), delivery.token, lease, COMPLETED)
+    def release(self, delivery: Delivery) -> State | Awaitable[State]:
+        return self._channel.run(self._find(delivery, RELEASE, COMPLETED))
 
     def explain(self, error: Exception) -> str:
-        # The client's own texts name the host and what went wrong, never a password.
-        text = " ".join(str(error).split())[:200]
-        name = type(error).__name__
-        return (
-            f"the replay guard's Redis did not answer ({f'{name}: {text}' if text else name}); check that it runs, "
-            "that this machine reaches it, and that its user may EVAL, GET, SET and DEL"
-        )
+        if isinstance(error, RedisFailure):
+            return str(error)
+        return f"the replay guard failed ({type(error).__name__}), and that is a mistake of its own; report it"
 
-    async def off_loop(self, function: Callable[[], T]) -> T:
-        return await asyncio.to_thread(function)
+    def _claim(self, delivery: Delivery) -> Steps[State]:
+        keep, lease = milliseconds(delivery.keep_for), milliseconds(delivery.lease)
+        state = yield from self._find(delivery, CLAIM, COMPLETED, keep, lease)
+        return State.CLAIMED if state is State.FREE else state
 
-    def _key(self, delivery: Delivery) -> str:
-        return f"{self._prefix}{delivery.id}"
+    def _find(self, delivery: Delivery, script: bytes, *arguments: bytes | int) -> Steps[State]:
+        # Bytes, so that the client's own encoding has no say.
+        key = f"{self._prefix}{delivery.id}".encode()
+        command = pack(b"EVAL", script, 1, key, delivery.token.encode(), *arguments)
+        found = yield from self._channel.ask(key, command)
+        return FOUND[found]
 
 
-class _AsyncStore:
-    """The same, where each answer has to be awaited, and a hanging server must not be."""
-
-    is_async = True
-
-    def __init__(self, store: _Store, timeout: float) -> None:
-        self._store = store
-        self._timeout = timeout
-
-    async def claim(self, delivery: Delivery) -> State:
-        return STATES[await self._wait(self._store.ask_claim(delivery))]
-
-    async def complete(self, delivery: Delivery) -> None:
-        await self._wait(self._store.complete(delivery))
-
-    async def release(self, delivery: Delivery) -> None:
-        await self._wait(self._store.release(delivery))
-
-    def explain(self, error: Exception) -> str:
-        return self._store.explain(error)
-
-    async def off_loop(self, function: Callable[[], T]) -> T:
-        return await self._store.off_loop(function)
-
-    async def _wait(self, answer: Awaitable[Any]) -> Any:
-        return await asyncio.wait_for(answer, self._timeout)
+def milliseconds(seconds: float) -> int:
+    """Return a span in milliseconds, at least one: 0 is no time to Redis."""
+    return max(math.ceil(seconds * 1000), 1)
