@@ -138,7 +138,7 @@ class TestWhatTheServerSays:
             module: Any = redis.sentinel if way == "with" else redis.asyncio.sentinel
             login: dict[str, Any] = {"username": USER, "password": PASSWORD, "protocol": 2}
             sentinel = module.Sentinel([("127.0.0.1", port)], sentinel_kwargs=login, protocol=2)
-            text = rejection(sentinel.master_for("shop"))
+            text = rejection(sentinel.master_for("shop"), timeout=0.3)
         assert "knows a primary of 'shop'" in text
         assert f"Redis at 127.0.0.1:{port} rejected the login of this client (WRONGPASS)" in text
 
@@ -146,7 +146,7 @@ class TestWhatTheServerSays:
         """When it is asked for its slots."""
         login: dict[str, Any] = {"username": USER, "password": PASSWORD, "protocol": 2}
         client = redis.asyncio.cluster.RedisCluster(host="127.0.0.1", port=redis_server.port, **login)
-        assert "rejected the login of this client (WRONGPASS); set the user name" in rejection(client)
+        assert "rejected the login of this client (WRONGPASS); set the user name" in rejection(client, timeout=0.3)
         asyncio.run(client.aclose())
 
     def test_a_user_that_may_not_do_all_is_told_what_is_needed(self, own_redis: RedisServer) -> None:

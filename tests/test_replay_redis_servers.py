@@ -124,7 +124,14 @@ class TestSentinel:
         """With where to look."""
         watching.add(lambda: 0)
         with pytest.raises(ReplayGuardError, match=r"knows a primary of 'shop' that is up; see SENTINEL MASTER"):
-            handle(RedisReplayGuard(watching.client(way)), fresh_event())
+            handle(RedisReplayGuard(watching.client(way), timeout=0.3), fresh_event())
+
+    @each_way
+    def test_a_failover_is_waited_for(self, redis_server: RedisServer, watching: Watching, way: str) -> None:
+        """For a while they name a primary that is gone, and then none, and then another one."""
+        named = [1, 1, 0, redis_server.port, redis_server.port]
+        watching.add(lambda: named.pop(0))
+        assert handle(RedisReplayGuard(watching.client(way)), fresh_event())
 
     @each_way
     def test_another_primary_is_found_when_the_old_one_is_gone_or_has_become_a_replica(
@@ -297,7 +304,7 @@ class TestCluster:
                 time.sleep(0.05)
         client = cluster_client(own_redis.port, "with", require_full_coverage=False)
         with pytest.raises(ReplayGuardError, match=r"no node .* has the slot of this delivery; see CLUSTER INFO"):
-            handle(RedisReplayGuard(client), fresh_event())
+            handle(RedisReplayGuard(client, timeout=0.3), fresh_event())
         client.close()
 
     def test_a_plain_client_of_a_node_is_told_to_be_a_cluster_s(self, nodes: list[RedisServer]) -> None:

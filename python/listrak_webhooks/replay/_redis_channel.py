@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,15 @@ ASTRAY = "the nodes of the replay guard's Redis cluster send a delivery from one
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """The seconds before another try; each pause is twice the one before."""
+
+
+class Unknown(enum.Enum):
+    """What stands for an address that has not been looked up."""
+
+    UNKNOWN = enum.auto()
+
+
+UNKNOWN = Unknown.UNKNOWN
 
 
 class _Failed(NamedTuple):
@@ -61,12 +71,12 @@ class Channel:
             RedisFailure: it could not be had in time, or the server rejected it.
         """
         deadline = Deadline(self._timeout)
-        address = yield from self._servers.locate(key, deadline)
+        address: Address | Unknown = UNKNOWN
         commands: tuple[bytes, ...] = (command,)
         failures = redirections = 0
         was_idle = False
         while True:
-            answer = yield from self._try(address, deadline, commands, anew=was_idle or failures > 0)
+            answer = yield from self._try(key, address, deadline, commands, anew=was_idle or failures > 0)
             if not isinstance(answer, _Failed):
                 return answer
             redirected = self._servers.redirected(answer.error)
@@ -87,18 +97,22 @@ class Channel:
             if failures:
                 yield partial(self._wire.sleep, pause)
                 self._servers.forget()
-                address = yield from self._servers.locate(key, deadline)
-                commands = (command,)
+                address, commands = UNKNOWN, (command,)
 
-    def _try(self, address: Address, deadline: Deadline, commands: tuple[bytes, ...], *, anew: bool) -> Steps[Any]:
+    def _try(
+        self, key: bytes, address: Address | Unknown, deadline: Deadline, commands: tuple[bytes, ...], *, anew: bool
+    ) -> Steps[Any]:
         idle: Any = self._wire.idle()
         if idle is None:
             idle = yield self._wire.enter
-        unused, to_close = (None, idle.empty(address)) if anew else idle.take(address)
-        for old in to_close:
-            yield partial(self._wire.drop, old)
-        failure, connection = None, unused
+        failure = connection = unused = None
         try:
+            if address is UNKNOWN:
+                address = yield from self._servers.locate(key, deadline)
+            unused, to_close = (None, idle.empty(address)) if anew else idle.take(address)
+            for old in to_close:
+                yield partial(self._wire.drop, old)
+            connection = unused
             if connection is None:
                 connection = yield from self._servers.connect(address, deadline)
             hurry = unused is not None or self._servers.has_others

@@ -6,6 +6,7 @@ All of it is read from the user's client, which itself is never asked for anythi
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from bisect import bisect_right
 from functools import partial
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 OLDEST = (5, 0)
 """The oldest redis-py whose connections are known to work here."""
 
-CLUSTER_RETRIES = 3
-"""How often a cluster is asked again, for its nodes change their roles."""
-
 Address: TypeAlias = "tuple[str, int] | None"
 Wire: TypeAlias = "SyncWire | AsyncWire"
 
@@ -44,7 +42,7 @@ class OneServer:
     """
 
     has_others = False
-    """Whether another server may serve when one does not."""
+    """Whether another server may serve when one does not respond."""
 
     def __init__(self, pool: Any, wire: Wire) -> None:
         self._pool = pool
@@ -58,7 +56,7 @@ class OneServer:
         if retry is None:
             return 1 if arguments.get("retry_on_timeout") or arguments.get("retry_on_error") else 0
         count: int = getattr(retry, "_retries", 0)
-        return count if count >= 0 else float("inf")
+        return count if count >= 0 else math.inf
 
     def locate(self, key: bytes, deadline: Deadline) -> Steps[Address]:  # noqa: ARG002
         """Return the address that a key's command goes to, `None` where there is but one."""
@@ -98,6 +96,9 @@ class OneServer:
 
 class Sentinels(OneServer):
     """The primary of a service that Sentinels watch; they are asked for each new connection, because it may move."""
+
+    # Another primary is chosen within seconds, and that may be in time.
+    retries = math.inf
 
     def __init__(self, pool: Any, wire: Wire) -> None:
         super().__init__(pool, wire)
@@ -162,7 +163,7 @@ class Cluster(OneServer):
     """
 
     has_others = True
-    retries = CLUSTER_RETRIES
+    retries = math.inf
 
     def __init__(self, client: Any, source: Any, wire: Wire) -> None:
         super().__init__(source, wire)
