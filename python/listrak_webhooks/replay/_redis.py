@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from listrak_webhooks.exceptions import ConfigurationError
 
@@ -16,14 +16,21 @@ from ._store import State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from typing import TypeAlias
 
     import redis
     import redis.asyncio
+    import redis.asyncio.cluster
+    import redis.cluster
 
     from listrak_webhooks._steps import Steps
     from listrak_webhooks._types import Clock, Tolerance
 
     from ._store import Delivery
+
+    Client: TypeAlias = (
+        redis.Redis | redis.asyncio.Redis | redis.cluster.RedisCluster | redis.asyncio.cluster.RedisCluster
+    )
 
 COMPLETED = b"completed"
 
@@ -90,7 +97,7 @@ class RedisReplayGuard(StoreGuard):
 
     def __init__(  # noqa: PLR0913
         self,
-        client: redis.Redis | redis.asyncio.Redis,
+        client: Client,
         *,
         prefix: str = "listrak_webhooks:",
         lease: float = DEFAULT_LEASE,
@@ -99,8 +106,9 @@ class RedisReplayGuard(StoreGuard):
         tolerance: Tolerance = DEFAULT_TOLERANCE,
         clock: Clock | None = None,
     ) -> None:
-        if not isinstance(prefix, str):
-            raise ConfigurationError(f"prefix must be a str, not {type(prefix).__name__}")
+        given: Any = prefix
+        if not isinstance(given, str):
+            raise ConfigurationError(f"prefix must be a str, not {type(given).__name__}")
         store = _Store(Channel(client, check_seconds("timeout", timeout)), prefix)
         super().__init__(store, lease=lease, fail_open=fail_open, tolerance=tolerance, clock=clock)
         self._prefix = prefix

@@ -105,7 +105,7 @@ class Channel:
         idle: Any = self._wire.idle()
         if idle is None:
             idle = yield self._wire.enter
-        failure = connection = unused = None
+        answer = failure = connection = unused = None
         try:
             if address is UNKNOWN:
                 address = yield from self._servers.locate(key, deadline)

@@ -18,8 +18,6 @@ from ._redis_errors import RedisFailure, code_of, describe, place_of
 from ._redis_wire import AsyncWire, Deadline, SyncWire, leave_behind, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from listrak_webhooks._steps import Steps
 
 OLDEST = (5, 0)
@@ -50,7 +48,7 @@ class OneServer:
 
     @property
     def retries(self) -> float:
-        """How often the client would try again where the connection fails."""
+        """How often a command is tried again if the connection fails: as often as the client would."""
         arguments = self._pool.connection_kwargs
         retry = arguments.get("retry")
         if retry is None:
@@ -80,7 +78,7 @@ class OneServer:
 
     def _ask_once(self, connection: Any, seconds: float, *command: bytes) -> Steps[Any]:
         """Return an answer for ourselves, over a connection for this alone; a failure comes back as one, not raised."""
-        failure: Exception | None = None
+        failure, answer = None, None
         try:
             answer = yield partial(self._wire.exchange, connection, seconds, pack(*command))
         except ConfigurationError:
@@ -97,9 +95,6 @@ class OneServer:
 class Sentinels(OneServer):
     """The primary of a service that Sentinels watch; they are asked for each new connection, because it may move."""
 
-    # Another primary is chosen within seconds, and that may be in time.
-    retries = math.inf
-
     def __init__(self, pool: Any, wire: Wire) -> None:
         super().__init__(pool, wire)
         manager = pool.sentinel_manager
@@ -107,6 +102,11 @@ class Sentinels(OneServer):
         self._sentinels = [sentinel.connection_pool for sentinel in manager.sentinels]
         self._least_others: int = getattr(manager, "min_other_sentinels", 0)
         self._forced_host: str | None = getattr(manager, "_force_master_ip", None)
+
+    @property
+    def retries(self) -> float:
+        """As often as there is time for: another primary is chosen within seconds."""
+        return math.inf
 
     def connect(self, address: Address, deadline: Deadline) -> Steps[Any]:
         """Return a connection to the primary, which is not open yet."""
@@ -131,10 +131,8 @@ class Sentinels(OneServer):
         )
 
     def _primary_of(self, answer: Any) -> tuple[str, int] | None:
-        pairs: Iterable[Any] = (
-            answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=False)
-        )
-        state = {_text(name): value for name, value in pairs}
+        pairs: Any = answer.items() if hasattr(answer, "items") else zip(answer[::2], answer[1::2], strict=False)
+        state: dict[str, Any] = {_text(name): value for name, value in pairs}
         flags = _flags(state.get("flags", ""))
         if "master" not in flags or flags & {"s_down", "o_down"}:
             return None
@@ -150,7 +148,7 @@ class Sentinels(OneServer):
 
 
 def _flags(value: Any) -> set[str]:
-    return {_text(flag) for flag in value} if isinstance(value, set | list) else set(_text(value).split(","))
+    return set(_text(value).split(",")) if isinstance(value, bytes | str) else {_text(flag) for flag in value}
 
 
 class Cluster(OneServer):
@@ -163,7 +161,6 @@ class Cluster(OneServer):
     """
 
     has_others = True
-    retries = math.inf
 
     def __init__(self, client: Any, source: Any, wire: Wire) -> None:
         super().__init__(source, wire)
@@ -173,6 +170,11 @@ class Cluster(OneServer):
         """The first slots of the ranges, in order; nothing if they are to be asked for."""
         self._ranges: list[tuple[int, tuple[str, int]]] = []
         """Their last slots, and their nodes."""
+
+    @property
+    def retries(self) -> float:
+        """As often as there is time for: a replica takes the place of a node within seconds."""
+        return math.inf
 
     def locate(self, key: bytes, deadline: Deadline) -> Steps[Address]:
         """Return the node that has the slot of a key."""
@@ -213,8 +215,8 @@ class Cluster(OneServer):
     def _discover(self, deadline: Deadline) -> Steps[None]:
         failure: Exception = RedisFailure("the replay guard's Redis cluster has no nodes")
         for address in self._known():
-            answer = yield from self._ask_once(self._make_for(address), deadline.half(), b"CLUSTER", b"SLOTS")
-            if isinstance(answer, list) and answer:
+            answer: Any = yield from self._ask_once(self._make_for(address), deadline.half(), b"CLUSTER", b"SLOTS")
+            if answer and not isinstance(answer, Exception):
                 slots = sorted((int(part[0]), int(part[1]), self._node_of(part[2], address)) for part in answer)
                 self._ranges = [(last, node) for _, last, node in slots]
                 self._starts = [first for first, _, _ in slots]

@@ -157,9 +157,12 @@ class _Bounded:
         """Leave it to the limits."""
 
     def _connect(self) -> Any:
-        connected: Any = super()._connect()  # type: ignore[misc]
-        # A fake server's is not one.
-        return _BoundedSocket(connected, self.limits) if isinstance(connected, socket.socket) else connected
+        return _bound(super()._connect(), self.limits)  # type: ignore[misc]
+
+
+def _bound(opened: Any, limits: _Limits) -> Any:
+    # A fake server's socket is not one.
+    return _BoundedSocket(opened, limits) if isinstance(opened, socket.socket) else opened
 
 
 class _Quiet:
@@ -244,6 +247,7 @@ class SyncWire:
     def exchange(self, connection: Any, seconds: float, *commands: bytes) -> Any:
         """Return the answer to the last of some commands. A connection that failed is closed."""
         connection.limits.end = time.monotonic() + seconds
+        answer = None
         try:
             if not connection.opened:
                 connection.connect()
@@ -315,6 +319,10 @@ class AsyncWire:
         self._loops[loop] = idle, end
         return idle
 
+    def forget(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Forget a loop that has ended."""
+        self._loops.pop(loop, None)
+
     async def exchange(self, connection: Any, seconds: float, *commands: bytes) -> Any:
         """Return the answer to the last of some commands. A connection that failed is closed."""
         try:
@@ -327,6 +335,7 @@ class AsyncWire:
         if not connection.is_connected:
             connection.loop = asyncio.get_running_loop()
             await connection.connect()
+        answer = None
         for command in commands:
             await connection.send_packed_command((command,), check_health=False)
             answer = await connection.read_response()
@@ -351,7 +360,7 @@ async def _closed_with(
     finally:
         remaining = wire()
         if remaining is not None:
-            remaining._loops.pop(loop, None)  # noqa: SLF001
+            remaining.forget(loop)
         for connection in idle.empty_all():
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.disconnect(), CLOSING)
