@@ -259,6 +259,18 @@ class TestLoops:
         until(lambda: clients_of(redis_server.port) <= before)
         gc.collect()
 
+    def test_a_test_client_that_is_not_entered_serves_every_delivery(self, redis_server: RedisServer) -> None:
+        """Starlette's opens such a portal for each request then."""
+        from anyio.from_thread import start_blocking_portal
+
+        before = clients_of(redis_server.port)
+        guard = RedisReplayGuard(redis.asyncio.Redis(port=redis_server.port))
+        for _ in range(6):
+            with start_blocking_portal() as portal:
+                assert portal.call(ahandle, guard, fresh_event())
+        until(lambda: clients_of(redis_server.port) <= before)
+        gc.collect()
+
     def test_a_loop_that_nobody_closes_says_nothing_at_the_end(self, redis_server: RedisServer) -> None:
         """The process ends with an open connection, and redis-py would complain of its loop then."""
         script = (

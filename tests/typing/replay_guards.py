@@ -32,11 +32,15 @@ sqlite = SqliteReplayGuard(Path(tempfile.gettempdir()) / "deliveries.db", lease=
 client = redis.Redis(socket_timeout=5, socket_connect_timeout=5)
 over_redis = RedisReplayGuard(client, prefix="shop:", lease=30, timeout=2)
 over_async_redis = RedisReplayGuard(redis.asyncio.Redis(), fail_open=False)
-RedisReplayGuard(redis.cluster.RedisCluster(host="localhost"))
-RedisReplayGuard(redis.asyncio.cluster.RedisCluster(host="localhost"))
 cache = DjangoCacheReplayGuard("default", lease=30)
 guards: tuple[ReplayGuard, ...] = (memory, sqlite, over_redis, cache)
 async_guards: tuple[AsyncReplayGuard, ...] = (memory, sqlite, over_redis, over_async_redis, cache)
+
+
+def over_a_cluster(
+    nodes: redis.cluster.RedisCluster, async_nodes: redis.asyncio.cluster.RedisCluster
+) -> tuple[ReplayGuard, AsyncReplayGuard]:
+    return RedisReplayGuard(nodes), RedisReplayGuard(async_nodes)
 
 
 class Own:
