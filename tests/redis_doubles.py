@@ -233,3 +233,10 @@ def until(condition: Callable[[], bool]) -> None:
 def wait(seconds: float) -> None:
     """Wait, and keep the loop waiting too, if there is one."""
     time.sleep(seconds)
+
+
+def close(client: Any) -> None:
+    """Close a client of any kind; before redis-py 5.0.1 an async one has no `aclose`."""
+    closing = getattr(client, "aclose", client.close)()
+    if closing is not None:
+        asyncio.run(closing)

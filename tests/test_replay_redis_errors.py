@@ -22,7 +22,7 @@ from listrak_webhooks.replay import RedisReplayGuard
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis_doubles import each_way, told
+from redis_doubles import close, each_way, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,7 @@ class TestWhatTheServerSays:
         login: dict[str, Any] = {"username": USER, "password": PASSWORD, "protocol": 2}
         client = redis.asyncio.cluster.RedisCluster(host="127.0.0.1", port=redis_server.port, **login)
         assert "rejected the login of this client (WRONGPASS); set the user name" in rejection(client, timeout=0.3)
-        asyncio.run(client.aclose())
+        close(client)
 
     def test_a_user_that_may_not_do_all_is_told_what_is_needed(self, own_redis: RedisServer) -> None:
         """With what the message names, and nothing more, the guard works."""

@@ -18,7 +18,7 @@ import redis.sentinel
 from guards import RedisServer, redis_client
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError, Webhook
 from listrak_webhooks.replay import RedisReplayGuard
-from redis_doubles import ahandle, bodies, bulk, each_way, fresh_event, handle, proxy, told
+from redis_doubles import ahandle, bodies, bulk, close, each_way, fresh_event, handle, proxy, told
 from servers import logged, signed
 
 if TYPE_CHECKING:
@@ -205,13 +205,6 @@ def cluster_client(port: int, way: str, **options: Any) -> Any:
     """Return a client of a cluster."""
     module: Any = redis.cluster if way == "with" else redis.asyncio.cluster
     return module.RedisCluster(host="127.0.0.1", port=port, **options)
-
-
-def close(client: Any) -> None:
-    """Close a client of a cluster."""
-    closing = client.aclose() if isinstance(client, redis.asyncio.cluster.RedisCluster) else client.close()
-    if closing is not None:
-        asyncio.run(closing)
 
 
 class TestCluster:

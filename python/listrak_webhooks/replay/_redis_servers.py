@@ -18,6 +18,8 @@ from ._redis_errors import RedisFailure, code_of, describe, place_of
 from ._redis_wire import AsyncWire, Deadline, SyncWire, leave_behind, pack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from listrak_webhooks._steps import Steps
 
 OLDEST = (5, 0)
@@ -99,7 +101,8 @@ class Sentinels(OneServer):
         super().__init__(pool, wire)
         manager = pool.sentinel_manager
         self._service: str = pool.service_name
-        self._sentinels = [sentinel.connection_pool for sentinel in manager.sentinels]
+        # Functions, because a pool shows its password, and an error shows the variables of the frame that it is from.
+        self._sentinels = [self._maker(sentinel.connection_pool) for sentinel in manager.sentinels]
         self._least_others: int = getattr(manager, "min_other_sentinels", 0)
         self._forced_host: str | None = getattr(manager, "_force_master_ip", None)
 
@@ -113,7 +116,7 @@ class Sentinels(OneServer):
         del address
         failure: Exception | None = None
         for sentinel in list(self._sentinels):
-            connection = self._make(sentinel, {})
+            connection = sentinel()
             answer = yield from self._ask_once(
                 connection, deadline.half(), b"SENTINEL", b"MASTER", self._service.encode()
             )
@@ -129,6 +132,9 @@ class Sentinels(OneServer):
             f"none of the replay guard's {len(self._sentinels)} Redis Sentinels knows a primary of "
             f"{self._service!r} that is up; see SENTINEL MASTER on them{said}"
         )
+
+    def _maker(self, pool: Any) -> Callable[[], Any]:
+        return lambda: self._make(pool, {})
 
     def _primary_of(self, answer: Any) -> tuple[str, int] | None:
         pairs: Any = answer.items() if hasattr(answer, "items") else zip(answer[::2], answer[1::2], strict=False)
