@@ -68,8 +68,10 @@ class RedisReplayGuard(StoreGuard):
     The guard reads the client's arguments (address, login, TLS, database) and opens connections of its own with them,
     in each process and each event loop; it never uses the client itself. So the client may have been made in any way,
     and with any timeouts and retries: `timeout` bounds them all. The client's own timeouts hold too if they are
-    shorter, and it is tried again as often as the client would, as long as there is time. What is not bounded is a sync
-    client's look-up of a host's name.
+    shorter. While there is time, a command is tried again as often as the client would, and as long as Sentinel or a
+    cluster may be choosing another primary. A pool's `max_connections` does not count: there is one connection for each
+    delivery that is claimed or completed at the moment. What is not bounded is a sync client's look-up of a host's
+    name.
 
     Args:
         client: a `redis.Redis`, for `with` and `async with`; or a `redis.asyncio.Redis`, for `async with` under asyncio
