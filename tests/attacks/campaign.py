@@ -28,6 +28,8 @@ from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .reference import REACHED_THE_MAC
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from concurrent.futures import Future
@@ -86,7 +88,9 @@ class Report:
 
     def lines(self, *, by_attack: bool) -> Iterator[str]:
         """Yield what a reader should know."""
-        yield f"{self.kind}: {self.cases:,} cases in {self.seconds:.1f} s, seed {self.seed}"
+        reached = self.count(*REACHED_THE_MAC)
+        computed = f", {reached:,} of which reached the MAC" if reached else ""
+        yield f"{self.kind}: {self.cases:,} cases{computed}, in {self.seconds:.1f} s, seed {self.seed}"
         yield f"    {_counts(self.tally, 1)}"
         if by_attack:
             for attack in sorted({attack for attack, _ in self.tally}):
