@@ -91,6 +91,7 @@ class State(enum.Enum):
     CLAIMED = enum.auto()
     HELD = enum.auto()
     COMPLETED = enum.auto()
+    FREE = enum.auto()
 
 
 def check_lease(lease: float) -> float:
@@ -126,6 +127,30 @@ def log_unsaved(fact: str) -> None:
         "a delivery was handled, but that could not be saved: %s; until it is, another process may handle it again",
         fact,
     )
+
+
+def log_lost_claim(delivery_id: str, state: State | None, *, took: float, lease: float) -> None:
+    """Log that a claim was not there any more when it was completed or given back.
+
+    Args:
+        delivery_id: the event's id; its first eight digits are logged.
+        state: the state in which the delivery was then; `None` if the store does not say.
+        took: the seconds since it was claimed.
+        lease: the seconds that the claim lasted.
+    """
+    others = {
+        State.HELD: "another request is handling it too",
+        State.COMPLETED: "another request has handled it too",
+        State.FREE: "another request would have handled it again",
+    }
+    other = "another request may have handled it too" if state is None else others[state]
+    if took < lease:
+        fact = "the replay guard's store lost the claim to delivery %s after %.3g seconds, before its lease of %g ended"
+        step = "look for what evicts or removes the store's entries"
+    else:
+        fact = "delivery %s was handled for %.3g seconds, longer than its lease of %g"
+        step = "raise the guard's lease above what the handler takes"
+    logger.warning(f"{fact}, so %s; {step}", delivery_id[:8], took, lease, other)  # noqa: G004
 
 
 class Delivery:
