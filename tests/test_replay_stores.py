@@ -67,7 +67,7 @@ class TestSqlite:
             guard.handle(event).__enter__()
         assert 0.1 < time.monotonic() - began < 5
         assert caught.value.__cause__ is None
-        assert caught.value.__context__ is None
+        assert caught.value.__suppress_context__
         with guard.handle(event) as first:
             assert first
 

@@ -135,8 +135,7 @@ class Claim:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._admitted:
-            self._leave(self._complete if kind is None else self._release)
+        self._leave(self._complete if kind is None else self._release)
 
     async def __aenter__(self) -> bool:
         self._enter_once()
@@ -166,7 +165,8 @@ class Claim:
 
     def _leave(self, steps: Callable[[], Steps[None]]) -> None:
         try:
-            self._run(steps)
+            if self._admitted:
+                self._run(steps)
         except BaseException:
             # A signal came before the store had been told.
             if self._admitted:
@@ -220,7 +220,8 @@ class Claim:
     def _go_unguarded(self, failure: str) -> bool:
         if not self._configuration.fail_open:
             self._given_up = True
-            raise ReplayGuardError(failure)
+            # The store's own error could hold a URL with a password.
+            raise ReplayGuardError(failure) from None
         log_unguarded(failure)
         self._guarded = False
         self._admitted = True

@@ -195,17 +195,20 @@ class _Transaction:
     def __enter__(self) -> sqlite3.Connection:
         handle, store = self._handle, self._store
         deadline = time.monotonic() + store.timeout
-        if not handle.lock.acquire(timeout=store.timeout):
-            raise sqlite3.OperationalError("database is locked by other threads")
+        locked = False
         try:
+            locked = handle.lock.acquire(timeout=store.timeout)
+            if not locked:
+                raise sqlite3.OperationalError("database is locked by other threads")  # noqa: TRY301
             connection = handle.connection
             if connection is None:
                 connection = handle.connection = open_file(store.path, deadline)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             store.turn.take(partial(connection.execute, "BEGIN IMMEDIATE"), deadline)
         except BaseException:
-            handle.drop()
-            handle.lock.release()
+            if locked:
+                handle.drop()
+                handle.lock.release()
             raise
         return connection
 
