@@ -23,6 +23,8 @@ except ModuleNotFoundError as error:
 
 from ._decorator import listrak_webhook
 from ._dependency import ListrakWebhook
-from ._openapi import route_docs
+from ._openapi import route_docs, teach_pydantic
+
+teach_pydantic()
 
 __all__ = ["ListrakWebhook", "listrak_webhook", "route_docs"]

@@ -19,7 +19,7 @@ from listrak_webhooks._http.source import ABSENT, Given, is_decorated
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError
 
 from ._dependency import Hook, OnRejected, Resolver, Turn, checked, in_turn, parsed
-from ._openapi import NotFromRequest
+from ._openapi import reject_as_parameter
 from ._signature import HandlerSignature, is_async, is_generator, layers, name_of
 from ._stack import EVENT, AroundHandler, Empty, Outcome, deferred
 
@@ -110,14 +110,11 @@ def listrak_webhook(  # noqa: PLR0913
     return decorate
 
 
-# FastAPI reads it if somebody writes Depends(listrak_webhook). The others' annotations are text, which it leaves alone.
-listrak_webhook.__annotations__["webhook"] = Annotated[
-    Any,
-    NotFromRequest(
-        "Depends(listrak_webhook) is the decorator and not a dependency; write Depends(ListrakWebhook()), or put "
-        "@listrak_webhook between @app.post(...) and the handler"
-    ),
-]
+reject_as_parameter(
+    listrak_webhook,
+    "Depends(listrak_webhook) is the decorator and not a dependency; write Depends(ListrakWebhook()), or put "
+    "@listrak_webhook between @app.post(...) and the handler",
+)
 
 
 def _check_handler(handler: Callable[..., Any]) -> None:

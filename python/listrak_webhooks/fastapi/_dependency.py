@@ -22,16 +22,17 @@ from listrak_webhooks._types import Secrets, T
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError, WebhookError
 from listrak_webhooks.replay import AsyncReplayGuard, ReplayGuard
 
-from ._openapi import SCHEME, SCHEME_NAME, NotFromRequest
+from ._openapi import SCHEME, SCHEME_NAME, reject_as_parameter
 from ._signature import body_parameters
 from ._stack import (
+    CLAIMED_BY,
     EVENT,
     RECEIVER,
     RESPONSE,
     STACK,
     AlreadyHandled,
     AroundHandler,
-    Deferred,
+    DeferredError,
     DeferredPayloadError,
     Outcome,
     expect,
@@ -43,11 +44,6 @@ OnRejected: TypeAlias = Callable[[WebhookError, Request], object]
 
 LARGE_BODY = 64 * 1024
 """From how many bytes on a body is parsed in a thread, so that the event loop does not wait for it."""
-
-
-_NO_INSTANCE = NotFromRequest(
-    "Depends(ListrakWebhook) is the class and not a dependency; write Depends(ListrakWebhook()), with parentheses"
-)
 
 
 def checked(arguments: Arguments[Request]) -> Arguments[Request]:
@@ -191,7 +187,7 @@ class ListrakWebhook(Verification, Generic[T]):
     ) -> None: ...
     def __init__(  # noqa: PLR0913
         self,
-        webhook: Annotated[Given, _NO_INSTANCE] = ABSENT,
+        webhook: Given = ABSENT,
         *,
         resolver: Resolver | None = None,
         replay: ReplayGuard | AsyncReplayGuard | None = None,
@@ -220,19 +216,31 @@ class ListrakWebhook(Verification, Generic[T]):
             raise await self.reject(error, request) from None
 
 
+reject_as_parameter(
+    ListrakWebhook.__init__,
+    "Depends(ListrakWebhook) is the class and not a dependency; write Depends(ListrakWebhook()), with parentheses",
+)
+
+
 class _Guarded(ListrakWebhook[T]):
     """The dependency with a replay guard, which is entered before the path operation and left after it."""
 
     async def __call__(self, request: Request) -> AsyncIterator[T]:  # type: ignore[override]
         """Yield the event, or what it is parsed as."""
-        expect(request.scope, PayloadError, Deferred, DeferredPayloadError, AlreadyHandled)
+        expect(request.scope, AlreadyHandled, DeferredError, DeferredPayloadError, PayloadError)
         try:
-            around = self._around.handle(await self._verify(request), request)
+            event = await self._verify(request)
         except (WebhookError, ConfigurationError) as error:
             raise await self.reject(error, request) from None
+        if request.scope.get(CLAIMED_BY) is self:
+            # A route may use it twice, with other security scopes; the first use completes the claim.
+            yield await self.give(event)
+            return
+        around = self._around.handle(event, request)
         async with around:
             if around.event is not None:
-                yield await self.give(around.event)
+                request.scope[CLAIMED_BY] = self
+                yield await self.give(event)
                 around.response = Outcome(None)
         if isinstance(around.response, Exception):
             raise around.response
@@ -255,7 +263,7 @@ class Hook(Verification):
     async def __call__(self, request: Request, response: Response) -> Any:
         """Return the event, or what it is parsed as."""
         request.scope[RESPONSE] = response
-        expect(request.scope, Deferred, DeferredPayloadError)
+        expect(request.scope, DeferredPayloadError, DeferredError)
         try:
             event = await self._verify(request)
             return event if self._parse_as is None else await self.give(event)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from copy import deepcopy
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from fastapi.openapi.models import APIKey, APIKeyIn
-from pydantic.errors import PydanticSchemaGenerationError
 
 from listrak_webhooks import _models
 from listrak_webhooks._core import Event
@@ -178,8 +177,8 @@ def _document(rejections: list[type[Rejection]]) -> dict[str, Any]:
     return {"description": "\n".join(reasons), "content": {"application/json": {"schema": schema}}}
 
 
-class NotFromRequest:
-    """A note in `Annotated` that makes FastAPI reject, when it reads it, a parameter that is not one of a request.
+class _Rejected:
+    """A note in `Annotated` at which FastAPI fails, when it reads it, with a message of ours.
 
     Args:
         message: what to write instead.
@@ -188,9 +187,24 @@ class NotFromRequest:
     def __init__(self, message: str) -> None:
         self._message = message
 
+    def __repr__(self) -> str:
+        return "..."
+
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
         """Raise; Pydantic calls this when FastAPI defines a route."""
         raise ConfigurationError(self._message)
+
+
+def reject_as_parameter(function: Callable[..., Any], message: str) -> None:
+    """Let FastAPI fail with a message when somebody writes `Depends(function)`.
+
+    It reads the annotations of a dependency's parameters, and would take them for the query or the body.
+
+    Args:
+        function: one with the parameter `webhook`.
+        message: what to write instead.
+    """
+    function.__annotations__["webhook"] = Annotated[Any, _Rejected(message)]
 
 
 def _event_schema(_class: type[Event], source: object, handler: Callable[[Any], Any]) -> Any:
@@ -200,6 +214,9 @@ def _event_schema(_class: type[Event], source: object, handler: Callable[[Any], 
         ConfigurationError: it is to be filled from a request or made a response, which FastAPI would say in words of
             Pydantic's.
     """
+    # Here and not above, because version 1 does not have it, and does not call this.
+    from pydantic.errors import PydanticSchemaGenerationError  # noqa: PLC0415
+
     try:
         return handler(source)
     except PydanticSchemaGenerationError:

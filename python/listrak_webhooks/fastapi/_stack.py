@@ -37,6 +37,9 @@ EVENT = "listrak_webhooks.event"
 RECEIVER = "listrak_webhooks.receiver"
 """Where in a request's scope the receiver of its delivery is, for `reject_later`."""
 
+CLAIMED_BY = "listrak_webhooks.claimed_by"
+"""Where in a request's scope the dependency is that has claimed its delivery."""
+
 RESPONSE = "listrak_webhooks.response"
 """Where in a request's scope FastAPI's own response is, on which dependencies set headers and a status; for `Empty`."""
 
@@ -122,11 +125,14 @@ class AroundHandler(Receiver[Any, Any]):
 # has a handler for exceptions there.
 
 
-class Deferred(HTTPException):
-    """A rejection by the replay guard, to be logged by `reject_later`."""
+class DeferredError(Exception):
+    """A rejection by the replay guard, to be logged by `reject_later`.
+
+    Not an `HTTPException`: a handler of the user's for the status would come first.
+    """
 
     def __init__(self, error: Rejection) -> None:
-        super().__init__(error.status, error.code)
+        super().__init__(error.code)
         self.error = error
 
 
@@ -141,10 +147,12 @@ class DeferredPayloadError(PayloadError):
         return PayloadError, self.args
 
 
-def deferred(error: Rejection) -> Deferred | DeferredPayloadError:
+def deferred(error: Rejection) -> DeferredError | DeferredPayloadError:
     """Return what to raise for an error around the handler."""
     forget_frames(error)
-    return DeferredPayloadError(error) if isinstance(error, PayloadError) else Deferred(error)
+    if isinstance(error, DeferredPayloadError):
+        return error
+    return DeferredPayloadError(error) if isinstance(error, PayloadError) else DeferredError(error)
 
 
 async def reject_later(request: Request, error: Exception) -> NoReturn:
@@ -169,7 +177,7 @@ async def _respond_to_duplicate(request: Request, error: Exception) -> Response:
 
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-    Deferred: reject_later,
+    DeferredError: reject_later,
     DeferredPayloadError: reject_later,
     PayloadError: reject_later,
     AlreadyHandled: _respond_to_duplicate,
@@ -177,10 +185,10 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respon
 
 
 def expect(scope: Scope, *kinds: type[Exception]) -> None:
-    """Let FastAPI call our handlers for these exceptions.
+    """Let FastAPI call our handlers for these exceptions, of which the first is one of ours.
 
     They are put where Starlette looks handlers up. That no user has to register them is worth the look behind the
-    curtain. Without them a rejection has the same response, and is not logged.
+    curtain.
     """
     try:
         handlers = scope["starlette.exception_handlers"][0]
