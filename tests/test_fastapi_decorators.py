@@ -182,10 +182,10 @@ class OwnSync:
 
     def handle(self, event: Event) -> Any:
         """Return the context."""
-        claim = self._guard.handle(event)
+        claim: Any = self._guard.handle(event)
 
         class Context:
-            def __enter__(self) -> bool:
+            def __enter__(self) -> Any:
                 return claim.__enter__()
 
             def __exit__(self, *exception: object) -> Any:
@@ -202,10 +202,10 @@ class OwnAsync:
 
     def handle(self, event: Event) -> Any:
         """Return the context."""
-        claim = self._guard.handle(event)
+        claim: Any = self._guard.handle(event)
 
         class Context:
-            async def __aenter__(self) -> bool:
+            async def __aenter__(self) -> Any:
                 await asyncio.sleep(0)
                 return claim.__enter__()
 
