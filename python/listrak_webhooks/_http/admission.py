@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from listrak_webhooks._event_loops import finished, in_thread
 from listrak_webhooks.exceptions import ConfigurationError
 
-from .threads import in_thread, shielded
 
 if TYPE_CHECKING:
     from listrak_webhooks._core import Event
@@ -113,11 +114,11 @@ class _InThread:
         self._context = context
 
     async def __aenter__(self) -> Any:
-        return await shielded(in_thread(self._context.__enter__), undo=self._give_back)
+        return await finished(lambda: in_thread(self._context.__enter__), undo=self._give_back)
 
     async def __aexit__(self, *exception: object) -> None:
-        await shielded(in_thread(self._context.__exit__, *exception))
+        await finished(lambda: in_thread(partial(self._context.__exit__, *exception)))
 
     async def _give_back(self) -> None:
         error = NotHandledError()
-        await in_thread(self._context.__exit__, type(error), error, None)
+        await in_thread(partial(self._context.__exit__, type(error), error, None))
