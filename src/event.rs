@@ -226,8 +226,8 @@ impl Event {
     /// The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
     ///
     /// Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
-    /// signature too: together with the body and the timestamp, the id is enough to send the delivery again while it can
-    /// pass the time window. So keep it among your own systems, and give `public_id` to others.
+    /// signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
+    /// time window. So keep it among your own systems, and give `public_id` to others.
     #[getter]
     fn id(&self) -> String {
         hex::encode(self.verified.mac)

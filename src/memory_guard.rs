@@ -39,8 +39,8 @@ const DEFAULT_LEASE: Lease = Lease(60_000);
 ///     max_entries: how many deliveries can be remembered; a million by default, which takes about 100 MB when they are
 ///         there. When it is full of deliveries that could still be sent again, new ones are rejected.
 ///     lease: the seconds after which a claim may be taken over by another try, if its handler has neither come to an
-///         end nor failed; longer than a handler ever takes. If a handler outlives its lease, the delivery may be handled
-///         twice, which is a WARNING on the logger `listrak_webhooks`.
+///         end nor failed; longer than a handler ever takes. If a handler outlives its lease, the delivery may be
+///         handled twice, which is a WARNING on the logger `listrak_webhooks`.
 ///     fail_open: handle deliveries all the same when it is full, though they may be handled twice then.
 ///     tolerance: the longest tolerance, in seconds or as a `timedelta`, of the webhooks whose deliveries the guard sees.
 ///         A guard that sees a longer one goes by that from then on.

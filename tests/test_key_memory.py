@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers import SENT, sign_like_listrak
+from helpers import SENT
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -143,7 +143,19 @@ class TestLazy:
     @each_lazy
     @pytest.mark.parametrize(
         "value",
-        [1, True, 1.5, {"a": "b"}, {"secret"}, bytearray(b"secret"), memoryview(b"secret"), object(), [], [1], ["", "a"]],
+        [
+            1,
+            True,
+            1.5,
+            {"a": "b"},
+            {"secret"},
+            bytearray(b"secret"),
+            memoryview(b"secret"),
+            object(),
+            [],
+            [1],
+            ["", "a"],
+        ],
         ids=ascii,
     )
     def test_a_lazy_object_of_anything_else(self, lazily: Callable[[Callable[[], Any]], Any], value: object) -> None:
@@ -382,9 +394,9 @@ class TestWarnings:
         assert warning.startswith(f"the secret {fact}")
         assert "; " in warning
         assert raw.decode().strip("\"'b\n\x00") not in warning
-        assert webhook.verify_values(
-            BODY, SENT, base64_of(sign_like_listrak(raw, BODY, SENT)), now=NOW
-        ).secret_index == 0
+        assert (
+            webhook.verify_values(BODY, SENT, base64_of(sign_like_listrak(raw, BODY, SENT)), now=NOW).secret_index == 0
+        )
 
     def test_which_one_it_is(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of several the log gives the number, and of a variable the name."""

@@ -161,7 +161,9 @@ class TestSecret:
         """The likeliest reason for a `None` is in the message."""
         unset: Any = None
         for call in (lambda: Webhook(unset), lambda: sign(BODY, NOW, unset)):
-            with pytest.raises(ConfigurationError, match="the secret is None: the variable or setting .* is unset; set"):
+            with pytest.raises(
+                ConfigurationError, match="the secret is None: the variable or setting .* is unset; set"
+            ):
                 call()
 
     def test_a_secret_is_needed(self) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from listrak_webhooks._event_loops import finished, in_thread
 from listrak_webhooks.exceptions import ConfigurationError
 
-
 if TYPE_CHECKING:
     from listrak_webhooks._core import Event
     from listrak_webhooks._steps import Steps

@@ -115,7 +115,7 @@ class AroundHandler(Receiver[Any, Any]):
     def __init__(self, arguments: Arguments[Request], *, can_await: bool = True) -> None:
         super().__init__(STACK if can_await else _FastAPIInThread(), arguments)
 
-    def reject(self, error: Rejection, request: object) -> Steps[Any]:  # noqa: ARG002
+    def reject(self, error: Rejection, request: object, started: float | None = None) -> Steps[Any]:  # noqa: ARG002
         """Return what to raise, instead of logging the rejection here."""
         yield from ()
         return deferred(error)
