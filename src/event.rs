@@ -197,7 +197,7 @@ impl Event {
         Delivery {
             mac: self.verified.mac,
             timestamp: self.verified.timestamp,
-            expires_at: self.verified.expires_at,
+            tolerance: self.verified.expires_at.saturating_sub(self.verified.timestamp),
         }
     }
 }
@@ -227,10 +227,21 @@ impl Event {
 
     /// The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
     ///
-    /// Listrak sends no delivery id; header text is no identity, because one MAC has several spellings.
+    /// Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
+    /// signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
+    /// time window. So keep it among your own systems, and give `public_id` to others.
     #[getter]
     fn id(&self) -> String {
         hex::encode(self.verified.mac)
+    }
+
+    /// An identity to give to others, such as an analytics service or a support ticket: 64 hexadecimal digits.
+    ///
+    /// It is the SHA-256 of the 32 bytes of the MAC: the same for the same delivery, and no way back to `id`, which is
+    /// the signature and must stay among your own systems.
+    #[getter]
+    fn public_id(&self) -> String {
+        hex::encode(self.verified.public_id())
     }
 
     /// The last second, in Unix seconds, at which this delivery can still pass the time window.

@@ -5,13 +5,13 @@ Deliveries are signed with the standard library, never with the code under test.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import io
 import json
 import logging
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import anyio
 from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
         messages.append({"type": "http.disconnect"})
     else:
         messages[-1]["more_body"] = False
-    over = asyncio.Event()
+    over = anyio.Event()
     status = 0
     headers: dict[str, str] = {}
     body = b""
@@ -236,13 +237,14 @@ async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
             if not message.get("more_body"):
                 over.set()
 
-    await asyncio.wait_for(app(scope, receive, send), PATIENCE)
+    with anyio.fail_after(PATIENCE):
+        await app(scope, receive, send)
     return Answer(status, body, headers)
 
 
-def call_asgi(app: Any, delivery: Delivery) -> Answer:
+def call_asgi(app: Any, delivery: Delivery, backend: str = "asyncio") -> Answer:
     """Send a delivery to an ASGI app from code without a loop."""
-    return asyncio.run(acall_asgi(app, delivery))
+    return anyio.run(acall_asgi, app, delivery, backend=backend)
 
 
 # Django, which has one set of settings a process.
@@ -320,6 +322,14 @@ class Connection:
         """Write bytes; a server that has answered and gone is no error."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
+
+    def dribble(self, request: bytes, *, pause: float, piece: bytes = b"x", most: int = 100) -> None:
+        """Write a request, and then a piece of its body after each pause, until there is a response."""
+        self.send(request)
+        for _ in range(most):
+            if select.select([self.socket], [], [], pause)[0]:
+                return
+            self.send(piece)
 
     def answer(self) -> Answer:
         """Read one response; where none comes in time, that is a `TimeoutError`."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+import traceback
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import listrak_webhooks
 import pytest
@@ -16,10 +21,14 @@ from listrak_webhooks import (
     ConfigurationError,
     Event,
     PayloadError,
+    ReplayGuardError,
     SignatureMismatchError,
     Webhook,
     WebhookError,
 )
+from listrak_webhooks._http.body import DRAIN_BYTES
+from listrak_webhooks._http.source import ABSENT
+from listrak_webhooks.instrumentation import logger
 from servers import (
     LOGGER,
     PATH,
@@ -35,6 +44,7 @@ from servers import (
     one_refusal,
     signed,
 )
+from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -408,11 +418,24 @@ class TestTooLarge:
     """Bodies over `max_body`."""
 
     @every_streaming_variant
-    def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_read(
+    @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+    def test_what_is_sent_of_a_body_over_the_limit_is_thrown_away(
+        self, variant: Variant, caplog: pytest.LogCaptureFixture, *, chunked: bool
+    ) -> None:
+        """A connection that is closed with unread data in it is reset, and the sender does not see the 413."""
+        delivery = Delivery(b"x" * 100_000, chunked=chunked, piece=10_000)
+        with variant.endpoint(never, Webhook(SECRET, max_body=100)) as endpoint:
+            answer = endpoint.send(delivery)
+        assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
+        assert delivery.taken == 100_000
+        one_refusal(caplog, "body_too_large")
+
+    @every_streaming_variant
+    def test_a_declared_length_far_over_the_limit_is_rejected_before_the_body_is_read(
         self, variant: Variant, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Not a byte is taken off the wire for a body that would be refused anyway."""
-        delivery = Delivery(b"x" * 101)
+        """Not a byte is taken off the wire for a body that costs more to throw away than a reset does."""
+        delivery = Delivery(b"x" * 101, declared=DRAIN_BYTES + 1)
         with variant.endpoint(never, Webhook(SECRET, max_body=100)) as endpoint:
             answer = endpoint.send(delivery)
         assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
@@ -420,15 +443,13 @@ class TestTooLarge:
         one_refusal(caplog, "body_too_large")
 
     @every_streaming_variant
-    def test_a_body_in_chunks_is_refused_as_soon_as_it_passes_the_limit(
-        self, variant: Variant, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """No more is read than the limit and one piece."""
-        delivery = Delivery(b"x" * 100_000, chunked=True, piece=10)
+    def test_no_more_is_thrown_away_than_the_bound(self, variant: Variant, caplog: pytest.LogCaptureFixture) -> None:
+        """A body in chunks may have no end at all."""
+        delivery = Delivery(b"x" * (DRAIN_BYTES + 5_000_000), chunked=True, piece=1_000_000)
         with variant.endpoint(never, Webhook(SECRET, max_body=100)) as endpoint:
             answer = endpoint.send(delivery)
         assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
-        assert 100 < delivery.taken <= 110
+        assert DRAIN_BYTES <= delivery.taken <= DRAIN_BYTES + 2_000_000
         one_refusal(caplog, "body_too_large")
 
     @every_variant
@@ -580,8 +601,9 @@ class TestOnRejected:
         assert getattr(refusal, "listrak_code", None) == "signature_mismatch"
         assert trouble.levelno == logging.ERROR
         assert "on_rejected" in trouble.getMessage()
-        assert trouble.exc_info is not None
-        assert isinstance(trouble.exc_info[1], LookupError)
+        assert "LookupError: the metrics are down" in trouble.getMessage()
+        # An exception in a record keeps its frames, and these the request with its body.
+        assert trouble.exc_info is None
 
 
 class TestResolver:
@@ -696,7 +718,7 @@ class TestSecret:
         """Without a secret in code or in the settings, the environment has the current one and the previous."""
         monkeypatch.setenv(VARIABLE, OTHER_SECRET)
         monkeypatch.setenv(f"{VARIABLE}_PREVIOUS", SECRET)
-        with variant.endpoint(Seen(), None) as endpoint:
+        with variant.endpoint(Seen(), ABSENT) as endpoint:
             assert endpoint.send(Delivery(headers=signed(secret=OTHER_SECRET))).status == 200
             assert endpoint.send(Delivery(headers=signed(secret=SECRET))).status == 200
             assert endpoint.send(Delivery(headers=forged())).status == 401
@@ -723,15 +745,93 @@ class TestSecret:
             monkeypatch.setenv(VARIABLE, value)
         if variant.framework == "flask":
             rejections = Rejections()
-            with variant.endpoint(never, None, on_rejected=rejections.function) as endpoint:
+            with variant.endpoint(never, ABSENT, on_rejected=rejections.function) as endpoint:
                 for headers in (signed(), signed(secret=" "), {}):
                     answer = endpoint.send(Delivery(headers=headers))
                     assert endpoint.is_refusal(answer, 500, "configuration_error"), answer
                     assert VARIABLE in one_refusal(caplog, "configuration_error", logging.ERROR)
             assert rejections.calls == []
         else:
-            with pytest.raises(ConfigurationError, match=VARIABLE), variant.endpoint(never, None):
+            with pytest.raises(ConfigurationError, match=VARIABLE), variant.endpoint(never, ABSENT):
                 pass
+
+
+class TestUnsetSecret:
+    """An explicit `None`: a variable that nobody set."""
+
+    @every_variant
+    def test_it_is_never_another_webhooks_secret(self, variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The secret in the environment or the settings is used only if no argument was passed."""
+        monkeypatch.setenv(VARIABLE, SECRET)
+        with pytest.raises(ConfigurationError), variant.endpoint(never, None):
+            pass
+
+    @every_variant
+    def test_the_secret_that_is_wrong_is_in_no_frame(self, variant: Variant) -> None:
+        """Error reporters send the variables of each frame that an exception passes."""
+        for secret in ("a secret with a slip ", ["right", "wrong with a slip "]):
+            with pytest.raises(ConfigurationError) as caught, variant.endpoint(never, secret):
+                pass
+            assert "with a slip" not in own_frames(caught.value)
+
+    @every_variant
+    def test_a_lazy_text_is_the_text_that_it_stands_for(self, variant: Variant) -> None:
+        """A lazy object can be called and walked, and is neither a view nor a list."""
+        with variant.endpoint(lambda _: None, LocalProxy(lambda: SECRET)) as endpoint:
+            assert endpoint.send(Delivery()).status == 200
+            forged_with_one_letter = signed(secret=SECRET[1])
+            assert endpoint.send(Delivery(headers=forged_with_one_letter)).status == 401
+
+
+class BrokenGuard:
+    """A guard of a user's own whose store does not answer."""
+
+    def handle(self, event: Event) -> Any:
+        """Raise what a guard raises then."""
+        raise ReplayGuardError("the store did not answer")
+
+
+class TestRetention:
+    """What log records keep alive: a handler of the user's may hold thousands of them."""
+
+    CASES: ClassVar[dict[str, tuple[Callable[[Event], Any], dict[str, str], dict[str, Any]]]] = {
+        "rejected": (never, {"LTK-Timestamp": "1700000000", "LTK-HmacSignature": "A" * 43 + "="}, {}),
+        "payload": (lambda event: event.payload, {}, {}),
+        "guard": (never, {}, {"replay": BrokenGuard()}),
+        "on-rejected": (lambda event: event.payload, {}, {"on_rejected": lambda error, request: 1 // 0}),
+    }
+
+    @every_variant
+    @pytest.mark.parametrize("case", CASES)
+    def test_no_record_keeps_the_body(self, variant: Variant, case: str, caplog: pytest.LogCaptureFixture) -> None:
+        """An exception in a record would keep its traceback, that the frames, and these the body and the headers."""
+        handle, headers, options = self.CASES[case]
+        body = b"a body that nobody may keep"
+        with variant.endpoint(handle, **options) as endpoint:
+            assert endpoint.send(Delivery(body, headers=headers or signed(body))).status >= 400
+        assert logged(caplog)
+        for record in logged(caplog):
+            assert record.exc_info is None
+            assert not [each for each in reachable(record) if isinstance(each, bytes) and body in each]
+
+
+def reachable(start: object) -> list[object]:
+    """Return what an object keeps alive, modules, classes and functions aside."""
+    found: dict[int, object] = {}
+    pending = [start]
+    while pending:
+        current = pending.pop()
+        if id(current) in found or isinstance(current, ModuleType | type | FunctionType):
+            continue
+        found[id(current)] = current
+        pending += gc.get_referents(current)
+    return [*found.values()]
+
+
+def own_frames(error: BaseException) -> str:
+    """Return what an error reporter would send of the frames of this package."""
+    stack = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+    return repr([frame.locals for frame in stack if "listrak_webhooks" in frame.filename])
 
 
 class TestWraps:
@@ -761,7 +861,15 @@ class TestWraps:
         async def receive_later(event: Event) -> None:
             """Take a cart."""
 
-        handler: Any = receive_later if is_async else receive_cart
+        def receive_request(request: Any, event: Event) -> None:
+            """Take a cart."""
+
+        async def receive_request_later(request: Any, event: Event) -> None:
+            """Take a cart."""
+
+        of_events: list[Any] = [receive_cart, receive_later]
+        of_requests: list[Any] = [receive_request, receive_request_later]
+        handler = (of_requests if framework == "django" else of_events)[is_async]
         handler.__annotations__["event"] = Event
         decorated = decorator(handler) if bare else decorator()(handler)
         assert decorated is not handler
@@ -774,7 +882,26 @@ class TestWraps:
 
 def test_the_logger_is_the_one_that_is_documented() -> None:
     """Operators configure it by this name."""
-    from listrak_webhooks import _adapter
+    assert logger().name == LOGGER == listrak_webhooks.__name__
+    assert not logger().handlers
 
-    assert _adapter.logger.name == LOGGER == listrak_webhooks.__name__
-    assert not _adapter.logger.handlers
+
+LATE_CONFIGURATION = """
+import logging.config
+import flask
+import listrak_webhooks.flask, listrak_webhooks.replay
+logging.config.dictConfig({
+    "version": 1,
+    "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
+    "root": {"handlers": ["console"]},
+})
+app = flask.Flask(__name__)
+app.post("/listrak")(listrak_webhooks.flask.listrak_webhook("a secret")(lambda event: None))
+app.test_client().post("/listrak", data=b"{}")
+"""
+
+
+def test_logging_that_is_configured_after_the_import_still_shows_rejections() -> None:
+    """`dictConfig` disables every logger that it does not name and that exists, so ours does not exist by then."""
+    done = subprocess.run([sys.executable, "-c", LATE_CONFIGURATION], capture_output=True, text=True, check=True)
+    assert "missing_header" in done.stdout

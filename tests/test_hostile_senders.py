@@ -16,7 +16,8 @@ import listrak_webhooks.flask
 import pytest
 from flask.views import MethodView
 from helpers import BODY, SECRET
-from listrak_webhooks import ConfigurationError, Event, WebhookError, _adapter
+from listrak_webhooks import ConfigurationError, Event, WebhookError
+from listrak_webhooks._http.source import Source
 from servers import (
     Connection,
     Delivery,
@@ -50,12 +51,12 @@ def nothing(_request: Any, _event: Event) -> None:
     """Do nothing with a delivery."""
 
 
-def make_flask_app() -> flask.Flask:
-    """Return an app with one route."""
+def make_flask_app(body_timeout: float = 0.3) -> flask.Flask:
+    """Return an app with one route, which does not wait for a body for long."""
     app = flask.Flask(__name__)
 
     @app.post("/listrak")
-    @listrak_webhooks.flask.listrak_webhook(SECRET)
+    @listrak_webhooks.flask.listrak_webhook(SECRET, body_timeout=body_timeout)
     def view(event: Event) -> str:
         return event.id
 
@@ -64,15 +65,8 @@ def make_flask_app() -> flask.Flask:
 
 def gunicorn_app() -> flask.Flask:
     """Return what Gunicorn serves, with a short wait, and a default timeout such as code that calls out often sets."""
-    _adapter.BODY_WAIT_SECONDS = 0.3
     socket.setdefaulttimeout(10)
     return make_flask_app()
-
-
-@pytest.fixture
-def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the wait for a body short."""
-    monkeypatch.setattr(_adapter, "BODY_WAIT_SECONDS", 0.3)
 
 
 def raw_request(rest: bytes, *headers: str) -> bytes:
@@ -129,7 +123,6 @@ class TestGunicorn:
         assert exchange(gunicorn_port, Delivery()).status == 200
 
 
-@pytest.mark.usefixtures("short_wait")
 @pytest.mark.parametrize("server", [wsgiref_server, werkzeug_server])
 @pytest.mark.parametrize("framework", ["flask", "django"])
 class TestDevelopmentServers:
@@ -142,7 +135,7 @@ class TestDevelopmentServers:
             with server(make_flask_app()) as port:
                 yield port
         else:
-            view = listrak_webhooks.django.listrak_webhook(SECRET)(nothing)
+            view = listrak_webhooks.django.listrak_webhook(SECRET, body_timeout=0.3)(nothing)
             with django_app(("listrak", view)) as app, server(app) as port:
                 yield port
 
@@ -182,10 +175,9 @@ class TestDevelopmentServers:
 
 @pytest.mark.parametrize("sent", [0, 9])
 @pytest.mark.parametrize("server", [wsgiref_server, werkzeug_server])
-def test_the_wait_for_the_next_piece_is_one_wait(server: Server, sent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_the_next_piece_is_one_wait(server: Server, sent: int) -> None:
     """What came before the sender stalled does not earn it another wait."""
-    monkeypatch.setattr(_adapter, "BODY_WAIT_SECONDS", 1.0)
-    with server(make_flask_app()) as port, Connection(port) as connection:
+    with server(make_flask_app(body_timeout=1.0)) as port, Connection(port) as connection:
         started = time.monotonic()
         connection.send(raw_request(BODY[:sent], f"Content-Length: {len(BODY)}"))
         assert connection.answer().json() == {"error": "body_unavailable"}
@@ -225,7 +217,7 @@ class TestErrorReporters:
 
     def test_a_secret_in_the_settings_that_cannot_be_one(self) -> None:
         """It is named as wrong, and not shown."""
-        source = _adapter.WebhookSource(None, lambda: ["a secret with a slip "])
+        source = Source(read_setting=lambda: ["a secret with a slip "])
         with pytest.raises(ConfigurationError) as caught:
             source.get()
         own = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack

@@ -24,7 +24,8 @@ from listrak_webhooks import (
     ReplayGuardError,
     WebhookError,
 )
-from listrak_webhooks._adapter import Admission
+from listrak_webhooks._http.admission import Admission
+from listrak_webhooks._steps import arun
 from listrak_webhooks.replay import MemoryReplayGuard, RedisReplayGuard, SqliteReplayGuard
 from servers import (
     PATH,
@@ -191,6 +192,28 @@ class TestNotHandled:
             assert endpoint.send(sent).status == status
             endpoint.send(sent)
         assert len(seen) == calls
+
+    @pytest.mark.parametrize(
+        "variant",
+        [variant for variant in VARIANTS if variant.framework != "fastapi"],
+        ids=lambda variant: variant.name,
+    )
+    def test_a_view_that_returns_what_is_not_a_response_has_not_handled_the_delivery(
+        self, variant: Variant, guard: Any
+    ) -> None:
+        """The framework fails on it, and so the claim is given back, whatever finds it out."""
+        seen: list[Event] = []
+
+        def handle(event: Event) -> Any:
+            seen.append(event)
+            return 17
+
+        with variant.endpoint(handle, replay=guard) as endpoint:
+            sent = delivery()
+            for _ in range(2):
+                with pytest.raises((TypeError, AttributeError, ValueError)):
+                    endpoint.send(sent)
+        assert len(seen) == 2
 
     @each_variant
     def test_a_payload_that_is_none_answers_400_and_may_come_again(
@@ -671,7 +694,7 @@ def test_a_users_own_guard_that_let_in_a_request_which_was_given_up_is_left_agai
             return Context()
 
     async def give_up() -> None:
-        task = asyncio.ensure_future(Admission(Guard(), event_of(BODY)).aenter())
+        task = asyncio.ensure_future(arun(Admission(Guard(), event_of(BODY), can_await=True).enter()))
         await asyncio.to_thread(entered.wait, PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

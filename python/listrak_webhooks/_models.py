@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import _json
-from .exceptions import PayloadError, Problem
+from .exceptions import ConfigurationError, PayloadError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,6 +49,23 @@ def parse(body: bytes, model: Any, value: Any) -> tuple[Any, PayloadError | None
     else:
         result, problems = _with_pydantic(body, adapter, value)
     return (result, None) if problems is None else (None, _misfit(model, problems))
+
+
+def check(model: Any) -> None:
+    """Find, before there is a payload, a type that no library can read.
+
+    One that names a type which is not there yet may still become readable.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    try:
+        if _is_for_msgspec(model) or _adapter_for(model) is None:
+            _check_for_msgspec(model)
+    except _UnfinishedError:
+        return
+    except (ModuleNotFoundError, TypeError) as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def is_model(annotation: Any) -> bool:
@@ -141,8 +158,12 @@ def _name(model: Any) -> str:
     return str(getattr(model, "__name__", model))
 
 
-def _unfinished(model: Any) -> TypeError:
-    return TypeError(
+class _UnfinishedError(TypeError):
+    """A type names another one that is not there."""
+
+
+def _unfinished(model: Any) -> _UnfinishedError:
+    return _UnfinishedError(
         f"a payload cannot be read as {_name(model)}, which names a type that is not there; define or import it at the "
         "top of the module"
     )

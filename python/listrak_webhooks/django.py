@@ -13,29 +13,22 @@ with the secret in `settings.LISTRAK_WEBHOOK_SECRET`. On a class-based view, dec
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
-from ._adapter import (
-    SETTING,
-    Admission,
-    Refusal,
-    WebhookSource,
+from ._adapter import missing_framework
+from ._http import wsgi
+from ._http.body import (
+    DEFAULT_BODY_TIMEOUT,
+    Body,
     body_consumed,
     body_over_framework_limit,
-    body_unreadable,
-    check_arguments,
-    check_guard,
-    check_resolved,
-    log_refusal,
-    lost_part,
-    missing_framework,
-    not_handled,
+    missing_body,
     parse_content_length,
-    verdict_stands,
-    verify,
 )
-from ._wsgi import bounded_wait, is_chunked, is_terminated, read_limited
-from .exceptions import ConfigurationError, PayloadError, WebhookError
+from ._http.receiver import Arguments, Receiver, Stack
+from ._http.source import ABSENT, SETTING, Given, is_decorated
+from .exceptions import ConfigurationError
 
 try:
     from django.conf import settings
@@ -54,7 +47,9 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
     from ._core import Event, Webhook
-    from ._types import Secrets
+    from ._http.rejection import Rejection
+    from ._types import Headers, Secrets
+    from .exceptions import WebhookError
     from .replay import AsyncReplayGuard, ReplayGuard
 
 __all__ = ["listrak_webhook"]
@@ -88,18 +83,20 @@ def listrak_webhook(
 ) -> Callable[Concatenate[Request, P], HttpResponseBase]: ...
 @overload
 def listrak_webhook(
-    webhook: Webhook | Secrets | None = None,
+    webhook: Webhook | Secrets = ...,
     *,
     resolver: Callable[[HttpRequest], Webhook | Awaitable[Webhook]] | None = None,
     replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, HttpRequest], object] | None = None,
+    body_timeout: float = DEFAULT_BODY_TIMEOUT,
 ) -> _Decorator: ...
 def listrak_webhook(
-    webhook: Webhook | Secrets | Callable[..., Any] | None = None,
+    webhook: Given | Callable[..., Any] = ABSENT,
     *,
     resolver: Callable[[HttpRequest], Webhook | Awaitable[Webhook]] | None = None,
     replay: ReplayGuard | AsyncReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, HttpRequest], object] | None = None,
+    body_timeout: float = DEFAULT_BODY_TIMEOUT,
 ) -> Any:
     """Hand a view the verified `Event` of each genuine delivery, and answer every other request itself.
 
@@ -121,21 +118,36 @@ def listrak_webhook(
             that has been handled answers an empty 200 again, without the view. A view that raises, or answers a status
             from 400 up, has not handled it; under `ATOMIC_REQUESTS` it has when the transaction is committed.
         on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; it may be
-            `async`. If it raises, that is logged and the verdict stands. What it writes to the database for a
-            `PayloadError` under `ATOMIC_REQUESTS` is rolled back with the rest.
+            `async`. If it raises, that is logged and the delivery stays rejected. What it writes to the database for
+            a `PayloadError` under `ATOMIC_REQUESTS` is rolled back with the rest.
+        body_timeout: how many seconds a body may take to arrive under WSGI, from the first look at it to its end.
+            Under ASGI Django has read the whole body before any view.
 
     Raises:
         ConfigurationError: a secret cannot be one, or, with the settings loaded, there is none; or the guard is an
             async one and the view is not.
     """
-    if callable(webhook):
-        return listrak_webhook()(webhook)
-    door = _Door(webhook, resolver, replay, on_rejected)
+    if is_decorated(webhook):
+        return listrak_webhook()(cast("Callable[..., Any]", webhook))
+    arguments = Arguments(
+        cast("Given", webhook),
+        setting=_SYNC.setting,
+        resolver=resolver,
+        replay=replay,
+        on_rejected=on_rejected,
+        body_timeout=body_timeout,
+    )
+    # What is raised below must not find the secret in this frame.
+    del webhook
+    arguments.check()
+    if resolver is None and settings.configured:
+        arguments.source.get()
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         is_async = _is_async(view)
-        check_guard(replay, can_await=is_async)
-        endpoint: Any = _async_endpoint(door, view) if is_async else _endpoint(door, view)
+        arguments.check_guard(can_await=is_async)
+        _check_view(view)
+        endpoint: Any = _async_endpoint(arguments, view) if is_async else _endpoint(arguments, view)
         # What Django's own csrf_exempt and login_not_required set.
         endpoint.csrf_exempt = True
         endpoint.login_required = False
@@ -144,78 +156,34 @@ def listrak_webhook(
     return decorate
 
 
-class _Door:
-    """Who is let in, and who is told of the others."""
+def _endpoint(arguments: Arguments[HttpRequest], view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
+    receiver = Receiver(_SYNC, arguments)
 
-    def __init__(self, webhook: Webhook | Secrets | None, resolver: Any, replay: Any, on_rejected: Any) -> None:
-        check_arguments(webhook, resolver)
-        self.source = WebhookSource(webhook, lambda: cast("Secrets | None", getattr(settings, SETTING, None)))
-        self.resolver = resolver
-        self.replay = replay
-        self.on_rejected = on_rejected
-        if resolver is None and (webhook is not None or settings.configured):
-            self.source.get()
-
-    def resolve(self, request: HttpRequest) -> Webhook:
-        return self.source.get() if self.resolver is None else check_resolved(_run(self.resolver, request))
-
-    def refuse(self, error: Refusal, request: HttpRequest) -> HttpResponseBase:
-        log_refusal(error)
-        if self.on_rejected is not None and isinstance(error, WebhookError):
-            with verdict_stands(error):
-                _run(self.on_rejected, error, request)
-        return JsonResponse({"error": error.code}, status=error.status)
-
-
-def _endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
     @functools.wraps(view)
     def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        try:
-            admission = Admission(door.replay, _receive(request, door.resolve(request)))
-            if not admission.enter():
-                return HttpResponse()
-        except (WebhookError, ConfigurationError) as error:
-            return door.refuse(error, request)
-        try:
-            response = _answer(view(request, admission.event, *args, **kwargs))
-        except BaseException as error:
-            admission.leave(error)
-            if not isinstance(error, PayloadError):
-                raise
-            response = door.refuse(error, request)
-            _roll_back()
-            return response
-        _leave_when_committed(admission, response)
-        return response
+        with receiver.receive(request) as reception:
+            if reception.event is not None:
+                reception.response = _response(view(request, reception.event, *args, **kwargs))
+        return cast("HttpResponseBase", reception.response)
 
     return endpoint
 
 
-def _async_endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
-    # The same, but for the user's own functions: they may block, so they run in Django's thread for such code.
-    resolve, refuse = sync_to_async(door.resolve), sync_to_async(door.refuse)
+def _async_endpoint(
+    arguments: Arguments[HttpRequest], view: Callable[..., Any]
+) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
+    receiver = Receiver(_ASYNC, arguments)
 
     @functools.wraps(view)
     async def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        try:
-            webhook = await resolve(request) if door.resolver else door.resolve(request)
-            admission = Admission(door.replay, _receive(request, webhook))
-            if not await admission.aenter():
-                return HttpResponse()
-        except (WebhookError, ConfigurationError) as error:
-            return await refuse(error, request) if door.on_rejected else door.refuse(error, request)
-
-        async def call() -> HttpResponseBase:
-            return _answer(await view(request, admission.event, *args, **kwargs))
-
-        try:
-            return await admission.ahandle(call, _status_of)
-        except PayloadError as error:
-            return await refuse(error, request) if door.on_rejected else door.refuse(error, request)
+        async with receiver.receive(request) as reception:
+            if reception.event is not None:
+                reception.response = _response(await view(request, reception.event, *args, **kwargs))
+        return cast("HttpResponseBase", reception.response)
 
     return endpoint
 
@@ -223,24 +191,102 @@ def _async_endpoint(door: _Door, view: Callable[..., Any]) -> Callable[..., Coro
 def _is_async(view: Callable[..., Any]) -> bool:
     """Return whether calling `view` gives something to await.
 
-    `View.dispatch` is plain `def` even where the class's handlers are async and it returns their coroutines;
+    `View.dispatch` is plain `def` even if the class's handlers are async and it returns their coroutines;
     `method_decorator` hands it over as a partial of the bound method.
     """
     owner = getattr(getattr(view, "func", view), "__self__", None)
     return iscoroutinefunction(view) or bool(getattr(owner, "view_is_async", False))
 
 
-def _run(function: Callable[..., Any], *args: object) -> Any:
-    """Call a function of the user's, which may be async, from a thread without a loop."""
-    return async_to_sync(function)(*args) if iscoroutinefunction(function) else function(*args)
+def _check_view(view: Callable[..., Any]) -> None:
+    """Find, before a delivery is lost on it, a view that the event cannot be passed to.
+
+    Raises:
+        ConfigurationError: it does not take a request and an event by position.
+    """
+    if isinstance(view, functools.partial):
+        # From `method_decorator`, once for each request.
+        return
+    try:
+        signature = inspect.signature(view)
+    except ValueError:
+        # Something built in, which does not tell.
+        return
+    try:
+        signature.bind_partial(None, None)
+    except TypeError:
+        raise ConfigurationError(
+            f"{getattr(view, '__name__', 'the view')} takes no event; it needs a second parameter for it, behind the "
+            "request, and on a class-based view the decorator belongs on dispatch: "
+            'method_decorator(listrak_webhook, name="dispatch")'
+        ) from None
 
 
-def _answer(result: HttpResponseBase | None) -> HttpResponseBase:
+def _response(result: HttpResponseBase | None) -> HttpResponseBase:
     return HttpResponse() if result is None else result
 
 
-def _status_of(response: HttpResponseBase) -> int:
-    return response.status_code
+class _Django(Stack[HttpRequest, "HttpResponseBase"]):
+    """What the sync and the async views have in common."""
+
+    def setting(self) -> Secrets | None:
+        return cast("Secrets | None", getattr(settings, SETTING, None))
+
+    def headers(self, request: HttpRequest) -> Headers:
+        return request.META
+
+    def body(self, request: HttpRequest, webhook: Webhook, seconds: float) -> Body:
+        limits = wsgi.Limits(webhook, settings.DATA_UPLOAD_MAX_MEMORY_SIZE, DATA_UPLOAD_MAX_MEMORY_SIZE, seconds)
+        environ: dict[str, Any] | None = getattr(request, "environ", None)
+        if environ is None:
+            return _read_asgi(request, limits)
+        # Under WSGI Django takes a body without a length for an empty one, so whatever was read there was not the body.
+        if environ.get("CONTENT_LENGTH") and _is_touched(request):
+            return wsgi.read_body(environ, limits, functools.partial(_body, request))
+        body = wsgi.read_body(environ, limits)
+        _put_back(request, body.data)
+        return body
+
+    def empty(self) -> HttpResponseBase:
+        return HttpResponse()
+
+    def rejection(self, error: Rejection, status: int) -> HttpResponseBase:
+        return JsonResponse({"error": error.code}, status=status)
+
+    def status(self, response: HttpResponseBase) -> int:
+        return response.status_code
+
+
+class _Sync(_Django):
+    def call(self, function: Callable[..., Any], *args: object) -> Any:
+        return async_to_sync(function)(*args) if iscoroutinefunction(function) else function(*args)
+
+    def undo(self) -> None:
+        """Undo what the view has done under `ATOMIC_REQUESTS`, as Django does for an exception that reaches it."""
+        for connection in _atomic_requests():
+            connection.set_rollback(True)
+
+    def when_done(self, complete: Callable[[], None]) -> bool:
+        """Complete the claim once what the view did is committed.
+
+        If the transaction is rolled back after all, nobody is told; then the lease ends the claim.
+        """
+        pending = _atomic_requests()
+        if pending:
+            transaction.on_commit(complete, using=pending[-1].alias)
+        return bool(pending)
+
+
+class _Async(_Django):
+    can_await = True
+
+    def call(self, function: Callable[..., Any], *args: object) -> Any:
+        # What may block runs in Django's thread for such code.
+        return function(*args) if iscoroutinefunction(function) else sync_to_async(function)(*args)
+
+
+_SYNC = _Sync()
+_ASYNC = _Async()
 
 
 def _atomic_requests() -> list[BaseDatabaseWrapper]:
@@ -252,74 +298,37 @@ def _atomic_requests() -> list[BaseDatabaseWrapper]:
     ]
 
 
-def _roll_back() -> None:
-    """Undo what the view has done under `ATOMIC_REQUESTS`, as Django does for an exception that reaches it."""
-    for connection in _atomic_requests():
-        connection.set_rollback(True)
-
-
-def _leave_when_committed(admission: Admission, response: HttpResponseBase) -> None:
-    """Complete the claim once what the view did is safe.
-
-    Where the transaction is rolled back after all, nobody is told; then the lease ends the claim.
-    """
-    error = not_handled(response.status_code)
-    pending = _atomic_requests()
-    if error is None and pending:
-        transaction.on_commit(admission.leave, using=pending[-1].alias)
-    else:
-        admission.leave(error)
-
-
-def _receive(request: HttpRequest, webhook: Webhook) -> Event:
-    declared = parse_content_length(request.META.get("CONTENT_LENGTH"))
-    body = _read_body(request, webhook, declared)
-    lost = lost_part(body, declared=declared, chunked=is_chunked(request.META))
-    return verify(webhook, body, request.META, lost)
-
-
-def _read_body(request: HttpRequest, webhook: Webhook, declared: int | None) -> bytes:
-    if declared is not None:
-        webhook.check_size(declared)
+def _body(request: HttpRequest) -> bytes:
     try:
-        return _read(request, webhook, declared)
+        return request.body
     except RequestDataTooBig:
         raise body_over_framework_limit(DATA_UPLOAD_MAX_MEMORY_SIZE) from None
     except RawPostDataException:
         raise body_consumed("the body was already read as a stream") from None
-    except (WebhookError, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001
-        # A server's reader has exceptions of its own for what it cannot read.
-        raise body_unreadable(error) from None
 
 
-def _read(request: HttpRequest, webhook: Webhook, declared: int | None) -> bytes:
-    if hasattr(request, "_body"):
-        # Read before us, and kept by Django.
-        return request.body
-    with bounded_wait(getattr(request, "environ", {})) as connection:
-        if declared is None:
-            return _read_undeclared(request, webhook)
-        # Django's own stream cannot take a read that comes back with nothing at all.
-        if connection is not None and declared and not connection.peek(1):
-            raise body_consumed("nothing of the body was left")
-        return request.body
+def _read_asgi(request: HttpRequest, limits: wsgi.Limits) -> Body:
+    """Return a body that Django's ASGI handler has already gathered, in memory or in a file."""
+    declared = parse_content_length(request.META.get("CONTENT_LENGTH"))
+    if declared is not None:
+        limits.check(declared)
+    if _is_touched(request):
+        data = _body(request)
+    else:
+        # Not request.body: of a body without a length, it would hold all before it looks at the size.
+        data = wsgi.read_pieces(request.read, limits.most + 1)
+        limits.check(len(data))
+        _put_back(request, data)
+    chunked = bool(request.META.get("HTTP_TRANSFER_ENCODING"))
+    encoding = request.META.get("HTTP_CONTENT_ENCODING")
+    return Body(data, missing_body(data, declared=declared, chunked=chunked, encoding=encoding))
 
 
-def _read_undeclared(request: HttpRequest, webhook: Webhook) -> bytes:
-    """Read a body that came without a `Content-Length`, and leave it where `request.body` finds it.
+def _is_touched(request: HttpRequest) -> bool:
+    """Return whether other code has read the body, or something of it."""
+    return hasattr(request, "_body") or getattr(request, "_read_started", False)
 
-    Under ASGI Django holds all of it in a file already. Under WSGI Django takes such a request for an empty one, so it
-    is read past Django, where the server makes that safe.
-    """
-    environ = getattr(request, "environ", None)
-    if environ is not None and not is_terminated(environ):
-        return request.body
-    if environ is None and getattr(request, "_read_started", False):
-        raise RawPostDataException
-    stream = request if environ is None else environ["wsgi.input"]
-    body = read_limited(stream, webhook, settings.DATA_UPLOAD_MAX_MEMORY_SIZE, DATA_UPLOAD_MAX_MEMORY_SIZE)
-    # Where request.body keeps it.
-    request._body = body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-    return body
+
+def _put_back(request: HttpRequest, data: bytes) -> None:
+    # Where request.body keeps it. Django offers no other way to hand on a body that was read past its own stream.
+    request._body = data  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]

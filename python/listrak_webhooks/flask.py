@@ -15,32 +15,21 @@ def listrak(event):
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
-import io
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
+from weakref import WeakSet
 
-from ._adapter import (
-    SETTING,
-    Admission,
-    Refusal,
-    WebhookSource,
-    body_over_framework_limit,
-    body_unreadable,
-    check_arguments,
-    check_guard,
-    check_resolved,
-    log_refusal,
-    lost_part,
-    missing_framework,
-    parse_content_length,
-    verdict_stands,
-    verify,
-)
-from ._wsgi import bounded_wait, is_chunked, is_terminated, read_limited, read_pieces
-from .exceptions import ConfigurationError, PayloadError, WebhookError
+from ._adapter import missing_framework
+from ._http import wsgi
+from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
+from ._http.receiver import Arguments, Receiver, Stack
+from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
+from .exceptions import ConfigurationError
+from .instrumentation import logger
 
 try:
-    from flask import Request, Response, current_app, jsonify, make_response, request
+    from flask import Flask, Request, Response, current_app, jsonify, make_response, request, request_started
 except ModuleNotFoundError as error:
     raise missing_framework("flask", "Flask", error) from None
 from flask.views import MethodView
@@ -52,7 +41,10 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from ._core import Event, Webhook
-    from ._types import Secrets
+    from ._http.body import Body
+    from ._http.rejection import Rejection
+    from ._types import Headers, Secrets
+    from .exceptions import WebhookError
     from .replay import ReplayGuard
 
 __all__ = ["listrak_webhook"]
@@ -98,18 +90,20 @@ def listrak_webhook(  # pyright: ignore[reportOverlappingOverload]
 ) -> Callable[..., ResponseReturnValue]: ...
 @overload
 def listrak_webhook(
-    webhook: Webhook | Secrets | None = None,
+    webhook: Webhook | Secrets = ...,
     *,
     resolver: Callable[[Request], Webhook | Awaitable[Webhook]] | None = None,
     replay: ReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, Request], object] | None = None,
+    body_timeout: float = DEFAULT_BODY_TIMEOUT,
 ) -> _Decorator: ...
 def listrak_webhook(
-    webhook: Webhook | Secrets | Callable[..., Any] | None = None,
+    webhook: Given | Callable[..., Any] = ABSENT,
     *,
     resolver: Callable[[Request], Webhook | Awaitable[Webhook]] | None = None,
     replay: ReplayGuard | None = None,
     on_rejected: Callable[[WebhookError, Request], object] | None = None,
+    body_timeout: float = DEFAULT_BODY_TIMEOUT,
 ) -> Any:
     """Hand a view the verified `Event` of each genuine delivery, and answer every other request itself.
 
@@ -125,91 +119,93 @@ def listrak_webhook(
         replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. One
             that has been handled answers an empty 200 again, without the view. A view that raises, or answers a status
             from 400 up, has not handled it.
-        on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts. If it raises,
-            that is logged and the verdict stands.
+        on_rejected: called as `on_rejected(error, request)` for each rejection, for metrics and alerts. If it raises,
+            that is logged and the delivery stays rejected.
+        body_timeout: how many seconds a body may take to arrive, from the first look at it to its end.
 
     Raises:
         ConfigurationError: a given secret cannot be one; or `replay` is no guard, or one for `async with` alone. A
             secret that is missing when a request comes answers 500 and is logged as an ERROR: nothing is accepted
             without one.
     """
-    if callable(webhook):
-        return listrak_webhook()(webhook)
-    check_arguments(webhook, resolver)
-    check_guard(replay, can_await=False)
-    source = WebhookSource(webhook, _read_setting)
-
-    def refuse(error: Refusal) -> Response:
-        log_refusal(error)
-        if on_rejected is not None and isinstance(error, WebhookError):
-            with verdict_stands(error):
-                current_app.ensure_sync(on_rejected)(error, _request())
-        response = jsonify(error=error.code)
-        response.status_code = error.status
-        return response
+    if is_decorated(webhook):
+        return listrak_webhook()(cast("Callable[..., Any]", webhook))
+    arguments = Arguments(
+        cast("Given", webhook),
+        setting=_STACK.setting,
+        resolver=resolver,
+        replay=replay,
+        on_rejected=on_rejected,
+        body_timeout=body_timeout,
+    )
+    # What is raised below must not find the secret in this frame.
+    del webhook
+    arguments.check()
+    arguments.check_guard(can_await=False)
+    receiver = Receiver(_STACK, arguments)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., ResponseReturnValue]:
-        _check_takes_event(view)
+        _check_view(view)
 
         @functools.wraps(view)
         def endpoint(*args: Any, **kwargs: Any) -> ResponseReturnValue:
-            try:
-                if resolver is None:
-                    current = source.get()
-                else:
-                    current = check_resolved(current_app.ensure_sync(resolver)(_request()))
-                admission = Admission(replay, _receive(current))
-                if not admission.enter():
-                    return _empty()
-            except (WebhookError, ConfigurationError) as error:
-                return refuse(error)
-            # Flask passes URL arguments by name; what is positional is the `self` of a method.
-            call = functools.partial(_call, view, *args, admission.event, **kwargs)
-            try:
-                # Only a guard has to know what the answer is.
-                return call() if replay is None else admission.handle(lambda: make_response(call()), _status_of)
-            except PayloadError as error:
-                return refuse(error)
+            current = _request()
+            with receiver.receive(current) as reception:
+                if reception.event is not None:
+                    # Flask passes URL arguments by name. What is positional is the `self` of a method; or the request,
+                    # from a server of functions.
+                    by_position = [each for each in args if not isinstance(each, Request)]
+                    result = current_app.ensure_sync(view)(*by_position, reception.event, **kwargs)
+                    reception.response = _STACK.empty() if result is None else make_response(result)
+            return cast("ResponseReturnValue", reception.response)
 
+        if resolver is None and not arguments.source.is_given:
+            _check_secret_at_start_up(endpoint, arguments.source)
         return endpoint
 
     return decorate
 
 
-def _call(view: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ResponseReturnValue:
-    result = current_app.ensure_sync(view)(*args, **kwargs)
-    return _empty() if result is None else cast("ResponseReturnValue", result)
+class _FlaskStack(Stack[Request, Response]):
+    def setting(self) -> Secrets | None:
+        config = cast("dict[str, Any]", current_app.config)
+        return config.get(SETTING)
+
+    def headers(self, request: Request) -> Headers:
+        return request.environ
+
+    def body(self, request: Request, webhook: Webhook, seconds: float) -> Body:
+        limits = wsgi.Limits(webhook, request.max_content_length, MAX_CONTENT_LENGTH, seconds)
+        # Where Werkzeug keeps the stream that somebody asked for, and the data that was read from it.
+        if "stream" in vars(request) or getattr(request, "_cached_data", None) is not None:
+            return wsgi.read_body(request.environ, limits, functools.partial(_get_data, request))
+        body = wsgi.read_body(request.environ, limits)
+        wsgi.put_back(request.environ, body.data)
+        return body
+
+    def empty(self) -> Response:
+        return current_app.response_class(status=200)
+
+    def rejection(self, error: Rejection, status: int) -> Response:
+        response = jsonify(error=error.code)
+        response.status_code = status
+        return response
+
+    def status(self, response: Response) -> int:
+        return response.status_code
+
+    def call(self, function: Callable[..., Any], *args: object) -> Any:
+        return current_app.ensure_sync(function)(*args)
 
 
-def _status_of(response: Response) -> int:
-    return response.status_code
+_STACK = _FlaskStack()
 
 
-def _empty() -> Response:
-    return current_app.response_class(status=200)
-
-
-def _check_takes_event(view: Callable[..., Any]) -> None:
-    """Refuse a view that the event cannot be passed to, before a delivery is lost on it.
-
-    Raises:
-        ConfigurationError: it takes nothing by position.
-    """
-    by_position = {
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    }
-    if not any(parameter.kind in by_position for parameter in inspect.signature(view).parameters.values()):
-        raise ConfigurationError(
-            f"{getattr(view, '__name__', 'the view')} takes no event; it needs a first parameter for it, and in a "
-            "MethodView the decorator stands on the method, not in `decorators`"
-        )
-
-
-def _read_setting() -> Secrets | None:
-    config = cast("dict[str, Any]", current_app.config)
-    return config.get(SETTING)
+def _get_data(request: Request) -> bytes:
+    try:
+        return request.get_data()
+    except RequestEntityTooLarge:
+        raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
 
 
 def _request() -> Request:
@@ -217,49 +213,60 @@ def _request() -> Request:
     return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _receive(webhook: Webhook) -> Event:
-    chunked = is_chunked(request.environ)
-    # Werkzeug goes by the chunks where there are both.
-    declared = None if chunked else parse_content_length(request.environ.get("CONTENT_LENGTH"))
-    # Werkzeug keeps the stream that was asked for, and the data that was read from it by `get_data`.
-    touched = "stream" in vars(_request()) and getattr(request, "_cached_data", None) is None
-    body = _read_body(webhook, declared)
-    lost = lost_part(body, declared=declared, chunked=chunked, touched=touched)
-    return verify(webhook, body, request.environ, lost)
+_checked: WeakSet[Flask] = WeakSet()
+_SOURCE = "_listrak_webhook_source"
 
 
-def _read_body(webhook: Webhook, declared: int | None) -> bytes:
-    if declared is not None:
-        webhook.check_size(declared)
-    try:
-        with bounded_wait(request.environ) as bare:
-            if declared is None and is_terminated(request.environ):
-                # Where nothing is left, Werkzeug may have kept what was read before.
-                if body := _read_undeclared(webhook):
-                    _put_back(body)
-            elif declared is not None and bare is not None and "stream" not in vars(_request()):
-                # Flask checks its own limit where the stream is first asked for.
-                _ = request.stream
-                _put_back(read_pieces(bare.read1, declared))
-            return request.get_data()
-    except RequestEntityTooLarge:
-        raise body_over_framework_limit(MAX_CONTENT_LENGTH) from None
-    except (WebhookError, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001
-        # A server's reader has exceptions of its own for what it cannot read.
-        raise body_unreadable(error) from None
+def _check_secret_at_start_up(endpoint: Callable[..., Any], source: Source) -> None:
+    """Have the secret of an endpoint looked for with the first request to any other, such as a health check.
 
-
-def _read_undeclared(webhook: Webhook) -> bytes:
-    """Read a body without a length, up to the limit.
-
-    Werkzeug's own limit would cut such a body off without a word, and then its signature would look bad.
+    At decoration nobody knows the app, and its `config` may be filled later; Flask has no hook between that and the
+    first request.
     """
-    return read_limited(request.environ["wsgi.input"], webhook, request.max_content_length, MAX_CONTENT_LENGTH)
+    # On the function, because decorators above copy its attributes.
+    setattr(endpoint, _SOURCE, source)
+    request_started.connect(_check_secrets)
 
 
-def _put_back(body: bytes) -> None:
-    """Put `body` where Werkzeug looks for it."""
-    stream = io.BytesIO(body)
-    request.stream = stream  # type: ignore[assignment, unused-ignore]  # pyright: ignore[reportAttributeAccessIssue]
+def _check_secrets(app: Flask, **_: Any) -> None:
+    if app in _checked:
+        return
+    _checked.add(app)
+    # The one that is asked for says so itself.
+    others = {name: view for name, view in app.view_functions.items() if name != request.endpoint}
+    for name, view in others.items():
+        methods = vars(getattr(view, "view_class", object)).values()
+        for source in filter(None, (getattr(each, _SOURCE, None) for each in (view, *methods))):
+            try:
+                source.get()
+            except ConfigurationError as error:  # noqa: PERF203
+                logger().error("the endpoint %s will reject every delivery with %d: %s", name, error.status, str(error))
+
+
+def _check_view(view: Callable[..., Any]) -> None:
+    """Find, before a delivery is lost on it, what a view lacks.
+
+    Raises:
+        ConfigurationError: it takes nothing by position, so that the event cannot be passed to it; or it is async, and
+            Flask's extra for that is not installed.
+    """
+    name = getattr(view, "__name__", "the view")
+    by_position = {
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    }
+    try:
+        parameters = inspect.signature(view).parameters.values()
+    except ValueError:
+        # Something built in, which does not tell.
+        return
+    if not any(parameter.kind in by_position for parameter in parameters):
+        raise ConfigurationError(
+            f"{name} takes no event; it needs a first parameter for it, and in a MethodView the decorator belongs on "
+            "the method, not in `decorators`"
+        )
+    if inspect.iscoroutinefunction(view) and importlib.util.find_spec("asgiref") is None:
+        raise ConfigurationError(
+            f"{name} is async, which Flask runs only with its extra; install it with: pip install 'flask[async]'"
+        )

@@ -1,0 +1,55 @@
+"""What an outcome is made of, and how its listeners are told."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING
+
+from listrak_webhooks.exceptions import ConfigurationError, WebhookError
+from listrak_webhooks.instrumentation import Listener, Outcome, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from listrak_webhooks._core import Event
+    from listrak_webhooks._steps import Steps
+
+Rejection = WebhookError | ConfigurationError
+
+
+def rejection_outcome(error: Rejection, status: int, started: float) -> Outcome:
+    """Return the outcome of a rejected delivery.
+
+    Args:
+        error: why.
+        status: the response's.
+        started: `time.perf_counter()` when the request came.
+    """
+    skew = getattr(error, "skew", None)
+    return Outcome(status, error.code, str(error), skew, time.perf_counter() - started)
+
+
+def duplicate_outcome(event: Event, status: int, started: float) -> Outcome:
+    """Return the outcome of a delivery that was handled before; the arguments are as for `rejection_outcome`."""
+    seconds = time.perf_counter() - started
+    return Outcome(status, seconds=seconds, duplicate=True, facts={"delivery": event.id[:8]})
+
+
+def emit(listeners: Sequence[Listener], outcome: Outcome, error: Rejection | None, request: object) -> Steps[None]:
+    """Tell all listeners of an outcome; log what one of them raises, and let the outcome stand."""
+    if error is not None:
+        forget_frames(error)
+    for listener in listeners:
+        try:
+            yield partial(listener, outcome, error, request)
+        except Exception as raised:  # noqa: BLE001, PERF203
+            # As text: an exception in a log record keeps every frame of its traceback, and these hold the request.
+            text = "".join(traceback.format_exception(raised))
+            logger().error("on_rejected raised; the delivery stays rejected\n%s", text)
+
+
+def forget_frames(error: BaseException) -> None:
+    """Take from an error what keeps frames, and with them bodies, alive."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None

@@ -1,0 +1,47 @@
+"""Steps that serve code that may block and code in an event loop alike.
+
+A generator yields each call that may have to be awaited and gets its result. So the steps are written once, and who
+runs them decides how: `run` calls, `arun` also awaits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+T = TypeVar("T")
+Steps: TypeAlias = "Generator[Callable[[], Any], Any, T]"
+
+
+def run(steps: Steps[T]) -> T:
+    """Run the steps to their end, each of which returns its result, and return theirs."""
+    try:
+        call = next(steps)
+        while True:
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001, PERF203
+                call = steps.throw(error)
+            else:
+                call = steps.send(result)
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
+async def arun(steps: Steps[T]) -> T:
+    """Run the steps to their end, awaiting what can be awaited, and return their result."""
+    try:
+        call = next(steps)
+        while True:
+            try:
+                result = call()
+                if hasattr(result, "__await__"):
+                    result = await result
+            except BaseException as error:  # noqa: BLE001, PERF203
+                call = steps.throw(error)
+            else:
+                call = steps.send(result)
+    except StopIteration as end:
+        return cast("T", end.value)
