@@ -241,6 +241,8 @@ impl<'de, 'py> Visitor<'de> for Value<'_, '_, 'py> {
 
 /// The integer of these digits, of which a double can have no more than 309 and which Python reads whatever is set.
 fn integer<'py>(py: Python<'py>, digits: &str, is_negative: bool) -> PyResult<Bound<'py, PyAny>> {
+    // What is not a digit ends the number, and is an error that the parser has not come to yet.
+    let digits = digits.split(['+', '-']).next().unwrap_or_default();
     let text = format!("{}{digits}", if is_negative { "-" } else { "" });
     py.get_type::<PyInt>().call1((text,))
 }

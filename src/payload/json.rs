@@ -134,9 +134,15 @@ pub(crate) fn parse_as<'py>(body: &Bound<'py, PyBytes>, model: &Bound<'py, PyAny
     } else {
         Some(decide(py, text, text.len())?.0)
     };
+    // The libraries do not pass over a byte order mark.
+    let json = if text.len() == body.as_bytes().len() {
+        body.clone()
+    } else {
+        PyBytes::new(py, text.as_bytes())
+    };
     let parse = py.import("listrak_webhooks._models")?.getattr("parse")?;
     // As with the payload: its error comes as a value, because a traceback would hold the body.
     let (result, error): (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>) =
-        parse.call1((body, model, value))?.extract()?;
+        parse.call1((json, model, value))?.extract()?;
     error.map_or(Ok(result), |error| Err(PyErr::from_value(error).into()))
 }
