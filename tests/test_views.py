@@ -6,7 +6,6 @@ import decimal
 import gc
 import json
 import random
-import sys
 import weakref
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
