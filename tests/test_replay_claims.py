@@ -57,7 +57,7 @@ class TestMisuse:
     def test_a_claim_in_place_of_what_it_gives_is_an_error(self, place: Place, kind: str) -> None:
         """It would be true each time, and every replay would be handled."""
         guard = place.guard(kind)
-        with pytest.raises(TypeError, match=r"`with guard\.handle\(event\) as first:`"):
+        with pytest.raises(TypeError, match=r"`with guard\.handle\(event\) as first:`"):  # noqa: PT012
             if guard.handle(event_of(BODY)):
                 pytest.fail("true")
 
@@ -225,7 +225,7 @@ class TestClosed:
 
         coroutine = handle()
         coroutine.send(None)
-        with pytest.raises(DuplicateDeliveryError):
+        with pytest.raises(DuplicateDeliveryError):  # noqa: PT012
             place_enter = guard.handle(event).__aenter__()
             place_enter.__await__().__next__() if not inspect.iscoroutine(place_enter) else place_enter.send(None)
         coroutine.close()
@@ -290,7 +290,7 @@ class TestClosed:
 
         async def main() -> None:
             task = asyncio.create_task(handle())
-            while not asked.is_set():
+            while not asked.is_set():  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
             assert not task.done()
 
@@ -315,7 +315,7 @@ class TestLoops:
 
         async def steps() -> None:
             guard, event = place.guard(kind), event_of(BODY)
-            with pytest.raises(LookupError):
+            with pytest.raises(LookupError):  # noqa: PT012
                 async with guard.handle(event) as first:
                     assert first
                     with pytest.raises(DuplicateDeliveryError):
