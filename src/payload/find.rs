@@ -28,7 +28,7 @@ pub trait Node: Sized {
 /// Those of the same name stay in the order in which they came.
 #[derive(Debug)]
 pub struct Fields<N> {
-    fields: Vec<Field<N>>,
+    entries: Vec<Field<N>>,
     names: NameSet,
     are_sorted: bool,
 }
@@ -43,7 +43,7 @@ struct Field<N> {
 impl<N> Default for Fields<N> {
     fn default() -> Self {
         Self {
-            fields: Vec::new(),
+            entries: Vec::new(),
             names: NameSet::default(),
             are_sorted: false,
         }
@@ -56,7 +56,7 @@ impl<N> Fields<N> {
 
     /// Adds a field behind the others, with its number if its name has one.
     pub fn push(&mut self, name: Name, number: u32, node: N) {
-        self.fields.push(Field { name, number, node });
+        self.entries.push(Field { name, number, node });
         self.names.add(name);
         self.are_sorted = false;
     }
@@ -70,14 +70,14 @@ impl<N> Fields<N> {
 
     /// Forgets all, for the fields of another object.
     pub fn clear(&mut self) {
-        self.fields.clear();
+        self.entries.clear();
         self.names = NameSet::default();
     }
 
     /// Makes them quick to look up, if there are many.
     pub fn sort(&mut self) {
-        if self.fields.len() >= Self::MANY {
-            self.fields.sort_by_key(|field| field.name);
+        if self.entries.len() >= Self::MANY {
+            self.entries.sort_by_key(|field| field.name);
             self.are_sorted = true;
         }
     }
@@ -85,16 +85,16 @@ impl<N> Fields<N> {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.entries.is_empty()
     }
 
     /// The fields of a name with their numbers.
     fn named(&self, name: Name) -> impl Iterator<Item = (u32, &N)> {
         let fields = if self.are_sorted {
-            let start = self.fields.partition_point(|field| field.name < name);
-            self.fields.get(start..).unwrap_or_default()
+            let start = self.entries.partition_point(|field| field.name < name);
+            self.entries.get(start..).unwrap_or_default()
         } else {
-            &self.fields
+            &self.entries
         };
         let (sorted, found) = (self.are_sorted, move |field: &&Field<N>| field.name == name);
         let fields = fields.iter().take_while(move |field| !sorted || found(field));

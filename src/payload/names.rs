@@ -126,7 +126,7 @@ impl Place {
 #[derive(Debug)]
 pub struct Names {
     places: Vec<Places>,
-    names: HashMap<Box<[u8]>, Name>,
+    numbered: HashMap<Box<[u8]>, Name>,
     stems: Vec<(Box<[u8]>, Name)>,
     longest: usize,
     contact: [Vec<(Box<str>, Name)>; 2],
@@ -165,7 +165,7 @@ impl Names {
     fn with(user: Vec<(Concept, Vec<String>)>, users_paths: &[(Concept, Path)]) -> Self {
         let mut table = Self {
             places: Vec::with_capacity(Concept::ALL.len()),
-            names: HashMap::new(),
+            numbered: HashMap::new(),
             stems: Vec::new(),
             longest: 0,
             contact: <[_; 2]>::default(),
@@ -201,7 +201,7 @@ impl Names {
     fn intern(&mut self, name: &str) -> Name {
         let next = self.next();
         self.longest = self.longest.max(name.len());
-        *self.names.entry(name.as_bytes().into()).or_insert(next)
+        *self.numbered.entry(name.as_bytes().into()).or_insert(next)
     }
 
     fn intern_stem(&mut self, stem: &str) -> Name {
@@ -215,7 +215,7 @@ impl Names {
     }
 
     fn next(&self) -> Name {
-        Name(u32::try_from(self.names.len() + self.stems.len()).unwrap_or(u32::MAX))
+        Name(u32::try_from(self.numbered.len() + self.stems.len()).unwrap_or(u32::MAX))
     }
 
     /// Notes the names on the way to the contact: in the outermost object, and in those within.
@@ -274,7 +274,7 @@ impl Names {
         let Some(normalized) = normal_up_to(self.longest + DIGITS, key) else {
             return;
         };
-        if let Some(name) = self.names.get(normalized.as_slice()) {
+        if let Some(name) = self.numbered.get(normalized.as_slice()) {
             found(*name, 0);
         }
         if normalized.last().is_some_and(u8::is_ascii_digit) {

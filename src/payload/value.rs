@@ -88,7 +88,7 @@ impl<'py> Value<'py> {
             // A key with a lone surrogate is not a name that anybody looks for.
             self.read(key, |key| {
                 names.find(key, |name, number| {
-                    fields.push(name, number, self.beside(object.clone()))
+                    fields.push(name, number, self.beside(object.clone()));
                 });
             });
         }
