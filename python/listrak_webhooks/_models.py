@@ -280,13 +280,13 @@ def _of_pydantic(error: Any, adapter: Any, read: Callable[[], Any]) -> _Misfits 
         errors = []
         try:
             adapter.validate_python(_cut(read(), _MOST))
-        except type(error) as fewer:
-            if fewer.error_count() <= _FEW * _MOST:
-                errors = fewer.errors(include_url=False, include_input=False)
-        errors = [each for each in errors if each["type"] != "too_short"]
+        except type(error) as fewer:  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+            if fewer.error_count() <= _FEW * _MOST:  # pyright: ignore[reportUnknownMemberType]
+                errors = fewer.errors(include_url=False, include_input=False)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        errors = [each for each in errors if each["type"] != "too_short"]  # pyright: ignore[reportUnknownVariableType]
     if any(each["type"] == "json_invalid" and not each["loc"] for each in errors):
         return None
-    problems = [_problem_of_pydantic(each) for each in errors[:_MOST]]
+    problems = [_problem_of_pydantic(each) for each in errors[:_MOST]]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if not problems:
         problems = [Problem((), "does not fit in very many places")]
     return _Misfits(problems, max(0, count - len(problems)))

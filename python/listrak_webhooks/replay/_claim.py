@@ -193,7 +193,8 @@ class Claim:
             return False
         delivery.claimed_at = delivery.monotonic()
         self._may_hold = True
-        failure = None
+        failure: str | None = None
+        state: Any = None
         try:
             state = yield partial(configuration.store.claim, delivery)
         except ConfigurationError:
