@@ -48,7 +48,7 @@ format:
 	$(BIN)/ruff check --fix
 
 bench: $(VENV)/.built $(VENV)/.bench
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks
 
 # The stub comes out of the Rust source; `make lint` checks that the committed one is the current one.
 stub: $(VENV)/.dev

@@ -1,11 +1,10 @@
 //! The raw body, out of what Python code holds it in.
 
-use std::borrow::Cow;
-
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString, PyType};
 
 use crate::error::Error;
+use crate::text::{self, Given, Unreadable};
 
 /// From this many bytes on, other threads may run while a body is hashed or searched. Below it, handing the interpreter
 /// over and back costs more than the work.
@@ -23,21 +22,11 @@ pub(crate) fn to_bytes<'py>(
     body: &Bound<'py, PyAny>,
     check: impl FnOnce(usize) -> Result<(), Error>,
 ) -> Result<Bound<'py, PyBytes>, Error> {
-    let py = body.py();
     if let Ok(bytes) = body.cast::<PyBytes>() {
-        check(bytes.as_bytes().len())?;
-        // A subclass could have ways of its own; what an Event holds is plain.
-        Ok(match bytes.cast_exact::<PyBytes>() {
-            Ok(plain) => plain.clone(),
-            Err(_) => PyBytes::new(py, bytes.as_bytes()),
-        })
-    } else if let Ok(text) = body.cast::<PyString>() {
-        let text = utf8(text)?;
-        check(text.len())?;
-        Ok(PyBytes::new(py, text.as_bytes()))
+        of_bytes(bytes, check)
     } else if let Ok(array) = body.cast::<PyByteArray>() {
         check(array.len())?;
-        Ok(PyBytes::new(py, &array.to_vec()))
+        Ok(PyBytes::new(body.py(), &array.to_vec()))
     } else if let Ok(view) = body.cast::<PyMemoryView>() {
         check(
             view.getattr("nbytes")
@@ -48,16 +37,38 @@ pub(crate) fn to_bytes<'py>(
         let bytes = view.call_method0("tobytes").map_err(|_| released())?;
         Ok(bytes.cast_into::<PyBytes>().map_err(PyErr::from)?)
     } else {
-        Err(wrong_type(body))
+        match text::given(body) {
+            Ok(Given::Text(text)) => of_text(&text, check),
+            Ok(Given::Bytes(bytes)) => of_bytes(&bytes, check),
+            Ok(_) | Err(Unreadable::Empty) => Err(wrong_type(body)),
+            Err(Unreadable::Raised(raised)) => Err(Error::Raised(raised)),
+        }
     }
 }
 
-fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Result<Cow<'a, str>, Error> {
-    text.to_cow().map_err(|_| {
+fn of_bytes<'py>(
+    bytes: &Bound<'py, PyBytes>,
+    check: impl FnOnce(usize) -> Result<(), Error>,
+) -> Result<Bound<'py, PyBytes>, Error> {
+    check(bytes.as_bytes().len())?;
+    // A subclass could have ways of its own; what an Event holds is plain.
+    Ok(match bytes.cast_exact::<PyBytes>() {
+        Ok(plain) => plain.clone(),
+        Err(_) => PyBytes::new(bytes.py(), bytes.as_bytes()),
+    })
+}
+
+fn of_text<'py>(
+    text: &Bound<'py, PyString>,
+    check: impl FnOnce(usize) -> Result<(), Error>,
+) -> Result<Bound<'py, PyBytes>, Error> {
+    let utf8 = text.to_cow().map_err(|_| {
         Error::WrongType(
             "body is a str that has no UTF-8 form (a lone surrogate); pass the raw request body, as bytes".to_owned(),
         )
-    })
+    })?;
+    check(utf8.len())?;
+    Ok(PyBytes::new(text.py(), utf8.as_bytes()))
 }
 
 fn released() -> Error {
@@ -72,10 +83,16 @@ fn wrong_type(body: &Bound<'_, PyAny>) -> Error {
     ))
 }
 
-/// The name of `object`'s type, for a message; never its value.
+/// The name of `object`'s type, and of the class that it says it has if that is another; for a message, never its value.
 pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
-    object
-        .get_type()
-        .name()
-        .map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+    let class = object.get_type();
+    let name = |class: &Bound<'_, PyType>| {
+        class
+            .name()
+            .map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+    };
+    match object.getattr("__class__").map(Bound::cast_into::<PyType>) {
+        Ok(Ok(said)) if !said.is(&class) => format!("{} of {}", name(&class), name(&said)),
+        _ => name(&class),
+    }
 }

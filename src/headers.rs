@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use crate::body::type_name;
 use crate::error::{Error, Header};
+use crate::text::{self, Given, Unreadable};
 
 /// A header's value, as it was received.
 pub(crate) enum Value<'py> {
@@ -31,30 +32,46 @@ impl<'py> Value<'py> {
     /// [`Error::MissingHeader`] for `None`, an empty value and an empty list, [`Error::RepeatedHeader`] for a list of
     /// more than one, [`Error::WrongType`] for what is not text at all.
     pub(crate) fn extract(object: Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
-        // Lambda's multi-value headers, and containers that keep a list for each name.
-        let object = if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
-            match object.len()? {
-                0 => return Err(Error::MissingHeader(header)),
-                1 => object.get_item(0)?,
-                _ => return Err(Error::RepeatedHeader(header)),
-            }
-        } else {
-            object
-        };
-        if object.is_none() {
-            return Err(Error::MissingHeader(header));
-        }
-        let value = match object.cast_into::<PyString>() {
-            Ok(text) => Self::Text(text),
-            Err(error) => match error.into_inner().cast_into::<PyBytes>() {
-                Ok(bytes) => Self::Bytes(bytes),
-                Err(error) => return Err(wrong_value_type(&error.into_inner(), header)),
+        // What nearly every container holds, in a hurry.
+        let object = match object.cast_into_exact::<PyString>() {
+            Ok(text) => return Self::Text(text).unless_empty(header),
+            Err(error) => match error.into_inner().cast_into_exact::<PyBytes>() {
+                Ok(bytes) => return Self::Bytes(bytes).unless_empty(header),
+                Err(error) => error.into_inner(),
             },
         };
-        if value.as_bytes().is_empty() {
+        match given(&object, header)? {
+            Given::List(items) => {
+                // Lambda's multi-value headers, and containers that keep a list for each name.
+                let mut items = items.into_iter();
+                match (items.next(), items.next()) {
+                    (None, _) => Err(Error::MissingHeader(header)),
+                    (Some(item), None) => Self::single(&item, header),
+                    (Some(_), Some(_)) => Err(Error::RepeatedHeader(header)),
+                }
+            }
+            given => Self::of(given, &object, header),
+        }
+    }
+
+    fn single(object: &Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
+        Self::of(given(object, header)?, object, header)
+    }
+
+    fn of(given: Given<'py>, object: &Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
+        match given {
+            Given::Text(text) => Self::Text(text).unless_empty(header),
+            Given::Bytes(bytes) => Self::Bytes(bytes).unless_empty(header),
+            Given::Nothing => Err(Error::MissingHeader(header)),
+            Given::List(_) | Given::Other => Err(wrong_value_type(object, header)),
+        }
+    }
+
+    fn unless_empty(self, header: Header) -> Result<Self, Error> {
+        if self.as_bytes().is_empty() {
             return Err(Error::MissingHeader(header));
         }
-        Ok(value)
+        Ok(self)
     }
 
     /// The bytes of the value. A lone surrogate becomes a replacement character, which no grammar here takes.
@@ -68,6 +85,14 @@ impl<'py> Value<'py> {
             },
         }
     }
+}
+
+/// What a header's value is.
+fn given<'py>(object: &Bound<'py, PyAny>, header: Header) -> Result<Given<'py>, Error> {
+    text::given(object).map_err(|unreadable| match unreadable {
+        Unreadable::Raised(raised) => Error::Raised(raised),
+        Unreadable::Empty => wrong_value_type(object, header),
+    })
 }
 
 fn wrong_value_type(object: &Bound<'_, PyAny>, header: Header) -> Error {
@@ -93,8 +118,6 @@ pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Valu
         for (name, value) in candidates {
             found.offer(&name, value, Kind::Mapping);
         }
-    } else if headers.is_none() || headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>() {
-        return Err(wrong_container(headers));
     } else {
         found.read_container(headers)?;
     }
@@ -120,6 +143,23 @@ struct Found<'py> {
 
 impl<'py> Found<'py> {
     fn read_container(&mut self, headers: &Bound<'py, PyAny>) -> Result<(), Error> {
+        if headers.is_exact_instance_of::<PyList>() {
+            return self.read_pairs(headers, headers, Kind::Pairs);
+        }
+        if headers.is_none() || headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>() {
+            return Err(wrong_container(headers));
+        }
+        match text::behind_class(headers) {
+            Ok(Some(Given::List(pairs))) => {
+                return pairs
+                    .iter()
+                    .try_for_each(|pair| self.read_pair(pair, headers, Kind::Pairs));
+            }
+            // A text is never to be walked, whatever holds it.
+            Ok(Some(_)) | Err(Unreadable::Empty) => return Err(wrong_container(headers)),
+            Err(Unreadable::Raised(raised)) => return Err(Error::Raised(raised)),
+            Ok(None) => {}
+        }
         // The methods that give every pair, repeated names included, as they were received: `raw_items` of
         // `http.client` messages, `multi_items` of httpx, and `items` of every other mapping.
         for method in ["raw_items", "multi_items", "items"] {
@@ -139,16 +179,21 @@ impl<'py> Found<'py> {
             }
         })?;
         for pair in iterator {
-            let (name, value) = split(&pair?).ok_or_else(|| wrong_container(headers))?;
-            self.offer(&name, value, kind);
+            self.read_pair(&pair?, headers, kind)?;
         }
+        Ok(())
+    }
+
+    fn read_pair(&mut self, pair: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<(), Error> {
+        let (name, value) = split(pair).ok_or_else(|| wrong_container(headers))?;
+        self.offer(&name, value, kind);
         Ok(())
     }
 
     fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) {
         match which(name, kind) {
             // A `None` stands for no header at all.
-            Some(_) if value.is_none() => {}
+            Some(_) if text::is_none(&value) => {}
             Some(Header::Timestamp) => self.timestamp.fill(value),
             Some(Header::Signature) => self.signature.fill(value),
             None => {}
@@ -157,11 +202,15 @@ impl<'py> Found<'py> {
 }
 
 fn split<'py>(pair: &Bound<'py, PyAny>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    let is_pair = pair.is_instance_of::<PyTuple>() || pair.is_instance_of::<PyList>();
-    if !is_pair || pair.len().ok()? != 2 {
-        return None;
+    if pair.is_instance_of::<PyTuple>() || pair.is_instance_of::<PyList>() {
+        return (pair.len().ok()? == 2)
+            .then_some(())
+            .and_then(|()| Some((pair.get_item(0).ok()?, pair.get_item(1).ok()?)));
     }
-    Some((pair.get_item(0).ok()?, pair.get_item(1).ok()?))
+    let Ok(Given::List(items)) = text::given(pair) else {
+        return None;
+    };
+    <[_; 2]>::try_from(items).ok().map(Into::into)
 }
 
 #[derive(Default)]
@@ -204,12 +253,18 @@ fn may_be_ours(name: &Bound<'_, PyAny>) -> bool {
 
 /// Which of the two headers `name` is, if either.
 fn which(name: &Bound<'_, PyAny>, kind: Kind) -> Option<Header> {
+    // A name with a lone surrogate has no UTF-8 form, and is not one of ours.
+    let of_text = |text: &Bound<'_, PyString>| which_bytes(text.to_cow().ok()?.as_bytes(), kind);
     if let Ok(text) = name.cast::<PyString>() {
-        // A name with a lone surrogate has no UTF-8 form, and is no name of ours.
-        let text = text.to_cow().ok()?;
-        which_bytes(text.as_bytes(), kind)
-    } else {
-        which_bytes(name.cast::<PyBytes>().ok()?.as_bytes(), kind)
+        return of_text(text);
+    }
+    if let Ok(bytes) = name.cast::<PyBytes>() {
+        return which_bytes(bytes.as_bytes(), kind);
+    }
+    match text::given(name) {
+        Ok(Given::Text(text)) => of_text(&text),
+        Ok(Given::Bytes(bytes)) => which_bytes(bytes.as_bytes(), kind),
+        _ => None,
     }
 }
 

@@ -4,8 +4,10 @@
 //! interpreter; the others are plain Rust, so tests and fuzzers reach them without one.
 
 pub mod error;
+pub mod key;
 pub mod payload;
 pub mod replay;
+pub mod secret;
 pub mod signature;
 pub mod timestamp;
 pub mod verifier;
@@ -21,6 +23,10 @@ mod headers;
 #[cfg(feature = "python")]
 mod memory_guard;
 #[cfg(feature = "python")]
+mod one_call;
+#[cfg(feature = "python")]
+mod text;
+#[cfg(feature = "python")]
 mod travel;
 #[cfg(feature = "python")]
 mod webhook;
@@ -34,7 +40,9 @@ mod _core {
     #[pymodule_export]
     use crate::memory_guard::{MemoryClaim, MemoryReplayGuard};
     #[pymodule_export]
+    use crate::one_call::{sign, verify};
+    #[pymodule_export]
     use crate::payload::views::{Cart, LineItem, Order, Page, Product};
     #[pymodule_export]
-    use crate::webhook::{Webhook, sign, verify};
+    use crate::webhook::Webhook;
 }

@@ -4,20 +4,23 @@
 //! is held for well under a microsecond, cannot deadlock, and is never left locked by a `fork`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use pyo3::exceptions::PyStopIteration;
+use pyo3::call::PyCallArgs;
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 #[cfg(feature = "stub")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 #[cfg(feature = "stub")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use crate::config::{Clock, Lease, MaxEntries};
+use crate::config::{Clock, Lease, MaxEntries, Tolerance};
 use crate::error::Error;
 use crate::event::Event;
-use crate::replay::{Delivery, Store, Token, Verdict};
+use crate::replay::{Delivery, Ending, Store, Token, Verdict};
+use crate::webhook::DEFAULT_TOLERANCE;
 
 const DEFAULT_MAX_ENTRIES: MaxEntries = MaxEntries(1_000_000);
 
@@ -29,13 +32,21 @@ const DEFAULT_LEASE: Lease = Lease(60_000);
 /// It is for one process: several workers, and a worker that is started again, know nothing of each other. It never
 /// waits, so it serves `with` and `async with` alike.
 ///
+/// A delivery is remembered for twice the tolerance and a minute after it came last: until no clock that is within the
+/// tolerance can accept it any more, fast or slow. Nothing depends on the system's time, which may be set at any time.
+///
 /// Args:
 ///     max_entries: how many deliveries can be remembered; a million by default, which takes about 100 MB when they are
-///         there. When it is full of deliveries that could still be sent again, new ones are refused.
-///     lease: the seconds after which a claim may be taken over by another try, where its handler neither came to an
-///         end nor failed; longer than a handler ever takes.
+///         there. When it is full of deliveries that could still be sent again, new ones are rejected.
+///     lease: the seconds after which a claim may be taken over by another try, if its handler has neither come to an
+///         end nor failed; longer than a handler ever takes. If a handler outlives its lease, the delivery may be
+///         handled twice, which is a WARNING on the logger `listrak_webhooks`.
 ///     fail_open: handle deliveries all the same when it is full, though they may be handled twice then.
-///     clock: returns Unix seconds; for tests. The system's by default.
+///     tolerance: the longest tolerance, in seconds or as a `timedelta`, of the webhooks whose deliveries the guard sees.
+///         A guard that sees a longer one goes by that from then on.
+///     clock: returns seconds, such as Unix seconds; for tests. By default a clock that nobody sets. If it raises an
+///         exception, or returns something that is not a finite `int` or `float`, what reads it raises
+///         `ConfigurationError`.
 ///
 /// Raises:
 ///     ConfigurationError: an argument cannot be right.
@@ -56,30 +67,40 @@ pub struct MemoryReplayGuard {
     lease: i64,
     fail_open: bool,
     max_entries: usize,
-    clock: Option<Py<PyAny>>,
+    clock: Option<Clock>,
+    made: Instant,
 }
 
 #[pymethods]
 impl MemoryReplayGuard {
     #[new]
     #[pyo3(
-        signature = (max_entries = DEFAULT_MAX_ENTRIES, *, lease = DEFAULT_LEASE, fail_open = false, clock = None),
-        text_signature = "(max_entries=1000000, *, lease=60, fail_open=False, clock=None)"
+        signature = (
+            max_entries = DEFAULT_MAX_ENTRIES,
+            *,
+            lease = DEFAULT_LEASE,
+            fail_open = false,
+            tolerance = DEFAULT_TOLERANCE,
+            clock = None,
+        ),
+        text_signature = "(max_entries=1000000, *, lease=60, fail_open=False, tolerance=900, clock=None)"
     )]
-    fn new(max_entries: MaxEntries, lease: Lease, fail_open: bool, clock: Option<Clock>) -> Self {
+    fn new(max_entries: MaxEntries, lease: Lease, fail_open: bool, tolerance: Tolerance, clock: Option<Clock>) -> Self {
         Self {
-            store: Mutex::new(Store::new(max_entries.0)),
+            store: Mutex::new(Store::new(max_entries.0, tolerance.0)),
             lease: lease.0,
             fail_open,
             max_entries: max_entries.0,
-            clock: clock.map(|clock| clock.0),
+            clock,
+            made: Instant::now(),
         }
     }
 
-    /// Return the context in which `event` is handled, for `with` and for `async with`.
+    /// Return the context in which `event` is handled, for `with` and for `async with`; it can be entered once.
     ///
-    /// In it the value is true for whoever is to handle the delivery, and false where that has been done. Leaving the
-    /// block completes the claim, and an exception gives it back, so that the delivery may come again.
+    /// In it the value is true for the one that is to handle the delivery, and false if that has been done. Leaving the
+    /// block completes the claim, and an exception gives it back, so that the delivery may come again. A claim that was
+    /// lost to another, because its lease ran out, neither completes nor gives back the other's.
     ///
     /// Args:
     ///     event: a delivery, fresh from `verify`.
@@ -87,11 +108,12 @@ impl MemoryReplayGuard {
     /// Raises:
     ///     DuplicateDeliveryError: on entering, while another handles it.
     ///     ReplayGuardError: on entering, when the guard is full.
+    ///     RuntimeError: on entering a second time.
     fn handle(slf: Py<Self>, event: &Event) -> MemoryClaim {
         MemoryClaim {
             guard: slf,
             delivery: event.delivery(),
-            held: Mutex::new(None),
+            stage: Mutex::new(Stage::New),
         }
     }
 
@@ -109,7 +131,7 @@ impl MemoryReplayGuard {
 
     #[allow(clippy::needless_pass_by_value, reason = "the signature is pyo3's")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.clock.as_ref().map_or(Ok(()), |clock| visit.call(clock))
+        self.clock.as_ref().map_or(Ok(()), |clock| visit.call(&clock.0))
     }
 }
 
@@ -119,44 +141,63 @@ impl MemoryReplayGuard {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time in Unix milliseconds.
-    fn now(&self, py: Python<'_>) -> PyResult<i64> {
-        let Some(clock) = &self.clock else {
-            // A clock before 1970 is outside every window, and nothing that is kept is old then.
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            return Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        };
-        let seconds: f64 = clock.call0(py)?.extract(py)?;
-        #[allow(clippy::cast_possible_truncation, reason = "a cast to an integer saturates")]
-        Ok((seconds * 1000.0).floor() as i64)
+    /// Milliseconds on a clock that nobody sets, or on the user's own.
+    fn now(&self, py: Python<'_>) -> Result<i64, Error> {
+        match &self.clock {
+            None => Ok(i64::try_from(self.made.elapsed().as_millis()).unwrap_or(i64::MAX)),
+            Some(clock) => clock.milliseconds(py),
+        }
     }
 }
 
-/// What admits the holder of a claim.
+/// What admits a delivery to its handler.
 #[derive(Clone, Copy)]
 enum Admission {
-    Claim(Token),
+    /// A claim, and when it was made.
+    Claim(Token, i64),
     /// The guard was full and lets deliveries pass.
     Unguarded,
 }
 
-/// The handling of one delivery: a context, for `with` and for `async with`.
+/// How far a context has come.
+#[derive(Clone, Copy)]
+enum Stage {
+    New,
+    Admitted(Admission),
+    Over,
+}
+
+/// The handling of one delivery: a context, for `with` and for `async with`, that is entered once.
 #[pyclass(frozen, module = "listrak_webhooks.replay")]
 pub struct MemoryClaim {
     guard: Py<MemoryReplayGuard>,
     delivery: Delivery,
-    held: Mutex<Option<Admission>>,
+    stage: Mutex<Stage>,
 }
 
 #[pymethods]
 impl MemoryClaim {
+    // In the words of the guards that are written in Python.
+    #[allow(clippy::unused_self, reason = "the signature is pyo3's")]
+    fn __bool__(&self) -> PyResult<bool> {
+        Err(PyTypeError::new_err(
+            "a claim is neither true nor false; write `with guard.handle(event) as first:` (or `async with`), and then \
+             `if first:`",
+        ))
+    }
+
     /// Claim the delivery; return whether it is the caller's to handle.
     fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
+        if !matches!(self.go_to(Stage::Over), Stage::New) {
+            return Err(Error::Raised(PyRuntimeError::new_err(
+                "this claim was entered before; call guard.handle(event) for each try",
+            )));
+        }
         let guard = self.guard.get();
         let now = guard.now(py)?;
         let verdict = guard.store().claim(&self.delivery, guard.lease, now);
         let admission = match verdict {
-            Verdict::Claimed(token) => Admission::Claim(token),
+            Verdict::Claimed(token) => Admission::Claim(token, now),
             Verdict::Completed => return Ok(false),
             Verdict::Held => return Err(Error::DuplicateDelivery),
             Verdict::Full => {
@@ -168,15 +209,15 @@ impl MemoryClaim {
                 if !guard.fail_open {
                     return Err(full);
                 }
-                log(py, "log_unguarded", &full.to_string())?;
+                log(py, "log_unguarded", (full.to_string(),), None)?;
                 Admission::Unguarded
             }
         };
-        *self.held() = Some(admission);
+        self.go_to(Stage::Admitted(admission));
         Ok(true)
     }
 
-    /// Complete the claim, or give it back where there is an exception, which passes on.
+    /// Complete the claim, or give it back if there is an exception, which passes on.
     #[pyo3(signature = (exc_type: "type[BaseException] | None", exc: "BaseException | None", traceback: "object"))]
     fn __exit__(
         &self,
@@ -186,22 +227,14 @@ impl MemoryClaim {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let _ = (exc, traceback);
-        let guard = self.guard.get();
-        let Some(admission) = self.held().take() else {
+        let Stage::Admitted(admission) = self.go_to(Stage::Over) else {
             return Ok(());
         };
-        if !exc_type.is_none() {
-            if let Admission::Claim(token) = admission {
-                guard.store().release(&self.delivery, token);
-            }
-            return Ok(());
+        match admission {
+            Admission::Claim(token, since) => self.leave(py, token, since, exc_type.is_none()),
+            Admission::Unguarded if exc_type.is_none() => self.leave_unguarded(py),
+            Admission::Unguarded => Ok(()),
         }
-        let now = guard.now(py)?;
-        let saved = guard.store().complete(&self.delivery, now);
-        if !saved {
-            log(py, "log_unsaved", "the guard is full")?;
-        }
-        Ok(())
     }
 
     /// Do what `with` does, for `async with`.
@@ -221,18 +254,86 @@ impl MemoryClaim {
         self.__exit__(py, exc_type, exc, traceback)?;
         Ok(AwaitableNone(Py::new(py, Ready(None))?))
     }
-}
 
-impl MemoryClaim {
-    fn held(&self) -> MutexGuard<'_, Option<Admission>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    // The guard's clock could be made to hold the claim.
+    #[allow(clippy::needless_pass_by_value, reason = "the signature is pyo3's")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.guard)
     }
 }
 
-/// Calls one of the functions that log for every guard.
-fn log(py: Python<'_>, function: &str, fact: &str) -> PyResult<()> {
-    py.import("listrak_webhooks.replay._guard")?
-        .call_method1(function, (fact,))?;
+impl MemoryClaim {
+    /// Goes to `stage`, and returns the one before.
+    fn go_to(&self, stage: Stage) -> Stage {
+        let mut now = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *now, stage)
+    }
+
+    /// Completes the claim, or gives it back, and logs it if it was not this one's any more.
+    fn leave(&self, py: Python<'_>, token: Token, since: i64, handled: bool) -> PyResult<()> {
+        let guard = self.guard.get();
+        let clock = guard.now(py);
+        // Whatever the user's own clock does: the claim comes to its end.
+        let now = *clock.as_ref().unwrap_or(&since);
+        let ending = if handled {
+            guard.store().complete(&self.delivery, Some(token), now)
+        } else {
+            guard.store().release(&self.delivery, token, now)
+        };
+        clock?;
+        let took = now.saturating_sub(since);
+        match ending {
+            Ending::Own => Ok(()),
+            Ending::Full => log(py, "log_unsaved", (FULL,), None),
+            Ending::Held => self.log_lost(py, "HELD", took),
+            Ending::Completed => self.log_lost(py, "COMPLETED", took),
+            Ending::Free => self.log_lost(py, "FREE", took),
+        }
+    }
+
+    /// Remembers, if there is room by now, what was handled without a claim.
+    fn leave_unguarded(&self, py: Python<'_>) -> PyResult<()> {
+        let guard = self.guard.get();
+        let now = guard.now(py)?;
+        let ending = guard.store().complete(&self.delivery, None, now);
+        if ending == Ending::Full {
+            log(py, "log_unsaved", (FULL,), None)?;
+        }
+        Ok(())
+    }
+
+    /// `state` is a name in the `State` of the guards that are written in Python; `took` is in milliseconds.
+    fn log_lost(&self, py: Python<'_>, state: &str, took: i64) -> PyResult<()> {
+        let state = py.import(GUARDS)?.getattr("State")?.getattr(state)?;
+        let options = PyDict::new(py);
+        options.set_item("took", seconds(took))?;
+        options.set_item("lease", seconds(self.guard.get().lease))?;
+        log(
+            py,
+            "log_lost_claim",
+            (hex::encode(self.delivery.mac), state),
+            Some(&options),
+        )
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for a message")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+const FULL: &str = "the guard is full";
+
+/// Where the functions are that log for every guard.
+const GUARDS: &str = "listrak_webhooks.replay._guard";
+
+fn log<'py>(
+    py: Python<'py>,
+    function: &str,
+    arguments: impl PyCallArgs<'py>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<()> {
+    py.import(GUARDS)?.getattr(function)?.call(arguments, options)?;
     Ok(())
 }
 

@@ -1,16 +1,11 @@
-//! The key, the MAC, and the two spellings of a MAC.
+//! The two encodings of a MAC.
 //!
-//! Listrak's article signs `body + timestamp`, without a separator, with HMAC-SHA256 under the UTF-8 bytes of the
-//! secret as it is shown (its C# and JavaScript samples). The header is base64 in its Python and C# samples and hex in
-//! its JavaScript sample; both are read here, told apart by their length.
-
-use std::fmt;
+//! The header is base64 in the Python and C# samples of Listrak's article and hex in its JavaScript sample; both are read
+//! here, told apart by their length.
 
 use base64::Engine as _;
 // Canonical only: the standard alphabet, the padding required, no stray bits in the last character.
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
 /// Bytes in an HMAC-SHA256.
 pub const MAC_LEN: usize = 32;
@@ -18,131 +13,6 @@ pub const MAC_LEN: usize = 32;
 pub const BASE64_LEN: usize = 44;
 /// Characters of a MAC in hex.
 pub const HEX_LEN: usize = 64;
-
-/// A secret, keyed once: the state after its two key blocks, so that no delivery pays for them again.
-///
-/// `hmac` and `sha2` wipe that state when it is dropped.
-#[derive(Clone)]
-pub struct Key(Hmac<Sha256>);
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(..)")
-    }
-}
-
-/// What is wrong with a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretFault {
-    /// Nothing in it.
-    Empty,
-    /// Nothing but white space in it.
-    Blank,
-    /// A text with white space before or after it: a slip of the clipboard.
-    SurroundingSpace,
-    /// A text with a byte order mark in it: a slip of an editor.
-    ByteOrderMark,
-    /// A text with a control character in it.
-    Control,
-}
-
-impl Key {
-    /// The key for a secret as Listrak shows it: its UTF-8 bytes, never decoded from base64 or hex.
-    ///
-    /// # Errors
-    ///
-    /// [`SecretFault`] for what can only be a slip of the clipboard or the editor.
-    pub fn from_text(secret: &str) -> Result<Self, SecretFault> {
-        if secret.contains('\u{feff}') {
-            return Err(SecretFault::ByteOrderMark);
-        }
-        let trimmed = secret.trim();
-        if trimmed.is_empty() && !secret.is_empty() {
-            return Err(SecretFault::Blank);
-        }
-        if trimmed.len() != secret.len() {
-            return Err(SecretFault::SurroundingSpace);
-        }
-        if secret.chars().any(char::is_control) {
-            return Err(SecretFault::Control);
-        }
-        Self::from_bytes(secret.as_bytes())
-    }
-
-    /// The key for a secret that is already bytes, taken as they are.
-    ///
-    /// # Errors
-    ///
-    /// [`SecretFault::Empty`] and [`SecretFault::Blank`].
-    pub fn from_bytes(secret: &[u8]) -> Result<Self, SecretFault> {
-        if secret.is_empty() {
-            return Err(SecretFault::Empty);
-        }
-        if secret.trim_ascii().is_empty() {
-            return Err(SecretFault::Blank);
-        }
-        // HMAC takes a key of any length, so this cannot fail; if it ever did, no key is the safe answer.
-        Hmac::new_from_slice(secret).map(Self).map_err(|_| SecretFault::Empty)
-    }
-
-    fn over(&self, body: &[u8], timestamp: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.0.clone();
-        mac.update(body);
-        mac.update(timestamp);
-        mac
-    }
-
-    /// The MAC of `body + timestamp`.
-    #[must_use]
-    pub fn mac(&self, body: &[u8], timestamp: &[u8]) -> [u8; MAC_LEN] {
-        self.over(body, timestamp).finalize().into_bytes().into()
-    }
-
-    /// Whether `mac` is the MAC of `body + timestamp`, compared in constant time.
-    #[must_use]
-    pub fn matches(&self, body: &[u8], timestamp: &[u8], mac: &[u8; MAC_LEN]) -> bool {
-        self.over(body, timestamp).verify_slice(mac).is_ok()
-    }
-}
-
-/// The keys of one webhook: never none, so that there is always one to sign with and never nothing to check against.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    current: Key,
-    previous: Vec<Key>,
-}
-
-impl Keys {
-    /// The keys in `keys`, of which the first is the current one; `None` where there is none.
-    #[must_use]
-    pub fn new(keys: impl IntoIterator<Item = Key>) -> Option<Self> {
-        let mut keys = keys.into_iter();
-        Some(Self {
-            current: keys.next()?,
-            previous: keys.collect(),
-        })
-    }
-
-    /// The key to sign with.
-    #[must_use]
-    pub fn current(&self) -> &Key {
-        &self.current
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        1 + self.previous.len()
-    }
-
-    /// The index of the first key under which `mac` is the MAC of `body + timestamp`; 0 is the current one.
-    #[must_use]
-    pub fn find(&self, body: &[u8], timestamp: &[u8], mac: &[u8; MAC_LEN]) -> Option<usize> {
-        std::iter::once(&self.current)
-            .chain(&self.previous)
-            .position(|key| key.matches(body, timestamp, mac))
-    }
-}
 
 /// How a MAC is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,134 +146,6 @@ mod tests {
     const TEXT_BASE64: &[u8] = b"ZNPNaIR3QhCCVQS1ScxUbgxBs6aqmgLEvAur6HNq+Ys=";
     const TEXT_HEX: &[u8] = b"64d3cd6884774210825504b549cc546e0c41b3a6aa9a02c4bc0babe8736af98b";
 
-    /// The test cases of RFC 4231, section 4, but for the truncated one: key, data, MAC.
-    fn rfc_4231() -> Vec<(Vec<u8>, Vec<u8>, &'static str)> {
-        vec![
-            (
-                vec![0x0b; 20],
-                b"Hi There".to_vec(),
-                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
-            ),
-            (
-                b"Jefe".to_vec(),
-                b"what do ya want for nothing?".to_vec(),
-                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-            ),
-            (
-                vec![0xaa; 20],
-                vec![0xdd; 50],
-                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
-            ),
-            (
-                (1..=25).collect(),
-                vec![0xcd; 50],
-                "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
-            ),
-            (
-                vec![0xaa; 131],
-                b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec(),
-                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
-            ),
-            (
-                vec![0xaa; 131],
-                b"This is a test using a larger than block-size key and a larger than block-size data. The key needs \
-                  to be hashed before being used by the HMAC algorithm."
-                    .to_vec(),
-                "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
-            ),
-        ]
-    }
-
-    #[test]
-    fn the_test_cases_of_rfc_4231() {
-        for (key, data, mac) in rfc_4231() {
-            let key = Key::from_bytes(&key).unwrap();
-            assert_eq!(hex::encode(key.mac(&data, b"")), mac);
-            assert_eq!(hex::encode(key.mac(b"", &data)), mac);
-        }
-    }
-
-    #[test]
-    fn the_truncated_test_case_of_rfc_4231() {
-        // Its key is twenty form feeds, which is white space and so no secret here: keyed past that check.
-        let key = Key(Hmac::new_from_slice(&[0x0c; 20]).unwrap());
-        let mac = key.mac(b"Test With Truncation", b"");
-        assert_eq!(hex::encode(&mac[..16]), "a3b6167473100ee06e0c796c2955552b");
-    }
-
-    #[test]
-    fn nothing_stands_between_body_and_timestamp() {
-        for (key, data, mac) in rfc_4231() {
-            let key = Key::from_bytes(&key).unwrap();
-            for place in 0..=data.len() {
-                let (body, timestamp) = data.split_at(place);
-                assert_eq!(hex::encode(key.mac(body, timestamp)), mac);
-                assert!(key.matches(body, timestamp, &key.mac(&data, b"")));
-            }
-        }
-    }
-
-    #[test]
-    fn a_text_secret_is_its_bytes() {
-        for secret in ["s", "two words", "ключ", "c2VjcmV0", "deadbeef"] {
-            let (text, bytes) = (Key::from_text(secret), Key::from_bytes(secret.as_bytes()));
-            assert_eq!(text.unwrap().mac(b"a", b"b"), bytes.unwrap().mac(b"a", b"b"));
-        }
-    }
-
-    #[test]
-    fn what_can_be_no_text_secret() {
-        let cases = [
-            ("", SecretFault::Empty),
-            (" ", SecretFault::Blank),
-            ("\t\r\n", SecretFault::Blank),
-            ("\u{a0}\u{3000}", SecretFault::Blank),
-            (" secret", SecretFault::SurroundingSpace),
-            ("secret\n", SecretFault::SurroundingSpace),
-            ("secret\u{a0}", SecretFault::SurroundingSpace),
-            ("\u{feff}secret", SecretFault::ByteOrderMark),
-            ("sec\u{feff}ret", SecretFault::ByteOrderMark),
-            ("\u{feff}", SecretFault::ByteOrderMark),
-            ("sec\nret", SecretFault::Control),
-            ("sec\0ret", SecretFault::Control),
-            ("sec\u{7f}ret", SecretFault::Control),
-            ("sec\u{9f}ret", SecretFault::Control),
-        ];
-        for (secret, fault) in cases {
-            assert_eq!(Key::from_text(secret).err(), Some(fault), "{}", secret.escape_debug());
-        }
-    }
-
-    #[test]
-    fn what_can_be_no_secret_in_bytes() {
-        assert_eq!(Key::from_bytes(b"").err(), Some(SecretFault::Empty));
-        for blank in [&b" "[..], b"\n", b" \t\r\n\x0c"] {
-            assert_eq!(Key::from_bytes(blank).err(), Some(SecretFault::Blank));
-        }
-        for secret in [&b"\0"[..], b" padded\n", b"\xff\xfe", &[b'k'; 1000]] {
-            assert!(Key::from_bytes(secret).is_ok());
-        }
-    }
-
-    #[test]
-    fn a_key_shows_nothing_of_the_secret() {
-        let key = Key::from_text("correct horse").unwrap();
-        assert_eq!(format!("{key:?}"), "Key(..)");
-        assert_eq!(format!("{key:#?}"), "Key(..)");
-    }
-
-    #[test]
-    fn any_one_of_the_256_bits_flipped_is_no_match() {
-        let key = Key::from_text("listrak-test-secret").unwrap();
-        let mac = key.mac(b"body", b"1700000000");
-        assert!(key.matches(b"body", b"1700000000", &mac));
-        for bit in 0..256 {
-            let mut flipped = mac;
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(!key.matches(b"body", b"1700000000", &flipped), "bit {bit}");
-        }
-    }
-
     #[test]
     fn both_spellings_are_one_claim() {
         let claims = [TEXT_BASE64, TEXT_HEX].map(|text| decode(text, None).unwrap());
@@ -411,8 +153,7 @@ mod tests {
         assert_eq!(claims[0].encoding, Encoding::Base64);
         assert_eq!(claims[1].encoding, Encoding::Hex);
         assert_eq!(decode(&TEXT_HEX.to_ascii_uppercase(), None), Ok(claims[1]));
-        let key = Key::from_text("listrak-test-secret").unwrap();
-        assert!(key.matches(b"", b"1700000000", &claims[0].mac));
+        assert_eq!(hex::encode(claims[0].mac).as_bytes(), TEXT_HEX);
     }
 
     #[test]
@@ -548,31 +289,6 @@ mod tests {
                 }
                 Err(fault @ SignatureFault::OtherEncoding { .. }) => prop_assert!(false, "{fault:?}"),
             }
-        }
-
-        #[test]
-        fn only_the_mac_matches(
-            secret in proptest::collection::vec(1_u8.., 1..200),
-            body in proptest::collection::vec(any::<u8>(), 0..200),
-            timestamp in proptest::collection::vec(any::<u8>(), 0..20),
-            other in any::<[u8; MAC_LEN]>(),
-        ) {
-            let Ok(key) = Key::from_bytes(&secret) else {
-                prop_assert!(secret.trim_ascii().is_empty());
-                return Ok(());
-            };
-            let mac = key.mac(&body, &timestamp);
-            prop_assert!(key.matches(&body, &timestamp, &mac));
-            prop_assert_eq!(key.matches(&body, &timestamp, &other), mac == other);
-        }
-
-        #[test]
-        fn any_text_is_a_secret_or_has_a_fault(secret in any::<String>()) {
-            let fault = Key::from_text(&secret).err();
-            let sound = !secret.is_empty()
-                && secret.trim() == secret
-                && !secret.chars().any(|character| character.is_control() || character == '\u{feff}');
-            prop_assert_eq!(fault.is_none(), sound);
         }
     }
 }

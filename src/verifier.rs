@@ -1,11 +1,14 @@
 //! The whole verdict on a delivery, as plain Rust: no interpreter, no clock, no allocation on the way to a yes.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::error::Error;
-use crate::signature::{self, Encoding, Keys};
+use crate::key::Keys;
+use crate::signature::{self, Encoding};
 use crate::timestamp::{self, OutsideWindow};
 
 /// What a delivery is checked against.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Verifier {
     /// The keys that are accepted.
     pub keys: Keys,
@@ -30,6 +33,14 @@ pub struct Verified {
     pub secret_index: usize,
     /// The last second at which it can pass the window again.
     pub expires_at: i64,
+}
+
+impl Verified {
+    /// An identity from which nobody can get back to the MAC, and so to a signature: its SHA-256.
+    #[must_use]
+    pub fn public_id(&self) -> [u8; 32] {
+        Sha256::digest(self.mac).into()
+    }
 }
 
 impl Verifier {
@@ -89,7 +100,7 @@ mod tests {
 
     use super::*;
     use crate::error::Header;
-    use crate::signature::Key;
+    use crate::key::Key;
     use crate::signature::{MAC_LEN, SignatureFault};
     use proptest::prelude::*;
 
@@ -126,6 +137,21 @@ mod tests {
                 secret_index: 1,
                 expires_at: SENT + 900,
             }
+        );
+    }
+
+    #[test]
+    fn the_public_identity_is_the_digest_of_the_mac() {
+        let verified = Verified {
+            mac: [0xab; MAC_LEN],
+            encoding: Encoding::Hex,
+            timestamp: SENT,
+            secret_index: 0,
+            expires_at: SENT,
+        };
+        assert_eq!(
+            hex::encode(verified.public_id()),
+            "9a2db2e23f1504cd056606553ac049c5e718e8f9ce9233876df1a7a1821af885"
         );
     }
 

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::body::{self, LARGE_BODY};
 use crate::config::{
-    self, AcceptedEncoding, Aliases, Headers, MaxBody, Now, Secrets, SigningEncoding, SigningTime, Size, Tolerance,
+    self, AcceptedEncoding, Aliases, CheckedSecrets, Clock, Headers, MaxBody, Now, SigningEncoding, SigningTime, Size,
+    Tolerance, VariableName,
 };
 use crate::error::{Error, Header};
 use crate::event::Event;
 use crate::headers::{self, Value};
+use crate::key::Keys;
 use crate::payload::Reading;
 use crate::payload::kinds::PathsByName;
 use crate::signature::Encoding;
@@ -19,18 +22,20 @@ use crate::timestamp;
 use crate::verifier::Verifier;
 
 /// Fifteen minutes, the example in Listrak's article.
-const DEFAULT_TOLERANCE: Tolerance = Tolerance(900);
+pub(crate) const DEFAULT_TOLERANCE: Tolerance = Tolerance(900);
 
 /// Carts of over 100 kB are known from public integrations; this leaves room.
-const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
+pub(crate) const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
 
 /// One webhook integration: its secrets, and how its deliveries are taken.
 ///
-/// Validated once, keyed once, immutable, and safe to share between threads and across `fork`.
+/// Validated once, keyed once, immutable, and safe to share between threads and across `fork`. A secret that looks like
+/// a slip, such as one in quotation marks, is a WARNING on the logger `listrak_webhooks`.
 ///
 /// Args:
-///     secret: the HMAC Secret exactly as Listrak shows it, as `str` (its UTF-8 bytes are the key) or `bytes`; or a
-///         sequence of them while the secret is being rotated, the current one first.
+///     secret: the HMAC Secret exactly as Listrak shows it, as `str` (its UTF-8 bytes are the key) or `bytes`; or a list
+///         or tuple of them while the secret is being rotated, the current one first. What `isinstance` calls a `str`,
+///         such as the lazy object of a settings library, is one.
 ///     tolerance: how many seconds the sender's clock may be behind or ahead of ours, as a number or a `timedelta`;
 ///         900 by default, the example in Listrak's article. 0 means the same second. Fractions of a second are
 ///         dropped. At most 365 days; it cannot be switched off.
@@ -40,6 +45,9 @@ const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
 ///     aliases: your own names for what the views look for, tried before the built-in ones, such as
 ///         `{"email": ["shopper_mail"], "items": ["basket.lines"]}`; dots lead into objects. Case, `_`, `-` and spaces
 ///         make no difference.
+///     clock: returns our own time, in Unix seconds; the system's clock by default. It is for tests: freezegun and
+///         time-machine move `lambda: time.time()`, and not the clock of the system. If it raises an exception, or
+///         returns something that is not a finite `int` or `float`, what reads it raises `ConfigurationError`.
 ///
 /// Raises:
 ///     ConfigurationError: an argument cannot be right, such as an empty secret or one with white space around it.
@@ -52,6 +60,7 @@ const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
 pub struct Webhook {
     verifier: Verifier,
     reading: Arc<Reading>,
+    clock: Option<Clock>,
 }
 
 #[pymethods]
@@ -65,26 +74,22 @@ impl Webhook {
             encoding = AcceptedEncoding(None),
             max_body = DEFAULT_MAX_BODY,
             aliases = Aliases(Vec::new()),
+            clock = None,
         ),
-        text_signature = "(secret, *, tolerance=900, encoding='any', max_body=4194304, aliases=None)"
+        text_signature = "(secret, *, tolerance=900, encoding='any', max_body=4194304, aliases=None, clock=None)"
     )]
+    #[allow(clippy::too_many_arguments, reason = "they are named, and all but one have defaults")]
     fn new(
-        secret: Secrets,
+        py: Python<'_>,
+        secret: CheckedSecrets,
         tolerance: Tolerance,
         encoding: AcceptedEncoding,
         max_body: MaxBody,
         aliases: Aliases,
+        clock: Option<Clock>,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            verifier: Verifier {
-                keys: secret.0,
-                tolerance: tolerance.0,
-                encoding: encoding.0,
-                max_body: max_body.0,
-            },
-            reading: Reading::new(aliases.0)
-                .map_err(|path| Error::Configuration(format!("the alias {path:?} is no path")))?,
-        })
+        secret.0.warn(py)?;
+        Self::with_keys(secret.0.keys, tolerance, encoding, max_body, aliases, clock)
     }
 
     /// Return a Webhook with the secret in an environment variable.
@@ -92,7 +97,7 @@ impl Webhook {
     /// Args:
     ///     name: the variable of the current secret. Where `<name>_PREVIOUS` is set too and not empty, it is the old
     ///         one, still accepted during a rotation.
-    ///     tolerance, encoding, max_body, aliases: as for `Webhook`.
+    ///     tolerance, encoding, max_body, aliases, clock: as for `Webhook`.
     ///
     /// Raises:
     ///     ConfigurationError: the variable is unset or empty, or what it holds cannot be a secret.
@@ -105,30 +110,30 @@ impl Webhook {
     #[staticmethod]
     #[pyo3(
         signature = (
-            name = "LISTRAK_WEBHOOK_SECRET",
+            name = VariableName("LISTRAK_WEBHOOK_SECRET".to_owned()),
             *,
             tolerance = DEFAULT_TOLERANCE,
             encoding = AcceptedEncoding(None),
             max_body = DEFAULT_MAX_BODY,
             aliases = Aliases(Vec::new()),
+            clock = None,
         ),
-        text_signature = "(name='LISTRAK_WEBHOOK_SECRET', *, tolerance=900, encoding='any', max_body=4194304, aliases=None)"
+        text_signature = "(name='LISTRAK_WEBHOOK_SECRET', *, tolerance=900, encoding='any', max_body=4194304, \
+                          aliases=None, clock=None)"
     )]
+    #[allow(clippy::too_many_arguments, reason = "they are named, and all have defaults")]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
     fn from_env(
         py: Python<'_>,
-        name: &str,
+        name: VariableName,
         tolerance: Tolerance,
         encoding: AcceptedEncoding,
         max_body: MaxBody,
         aliases: Aliases,
+        clock: Option<Clock>,
     ) -> Result<Self, Error> {
-        Self::new(
-            config::keys_in_environment(py, name)?,
-            tolerance,
-            encoding,
-            max_body,
-            aliases,
-        )
+        let secrets = CheckedSecrets(config::keys_in_environment(py, &name.0)?);
+        Self::new(py, secrets, tolerance, encoding, max_body, aliases, clock)
     }
 
     /// How many seconds the sender's clock may be behind or ahead of ours.
@@ -155,6 +160,12 @@ impl Webhook {
         Ok(PathsByName(config::aliases_to_dict(py, &self.reading.names)?.unbind()))
     }
 
+    /// The function that returns our own time, if it is not the system's clock.
+    #[getter]
+    fn clock(&self, py: Python<'_>) -> Option<Clock> {
+        self.clock.as_ref().map(|clock| Clock(clock.0.clone_ref(py)))
+    }
+
     /// Refuse a body of `size` bytes that is over `max_body`, before it is read.
     ///
     /// Args:
@@ -179,12 +190,14 @@ impl Webhook {
     ///     body: the raw request body, byte for byte; `bytes` are not copied.
     ///     headers: the request's headers as the framework gives them: any mapping, in any case, whose values are
     ///         `str`, `bytes` or one-element lists; pairs, as ASGI has them; a WSGI environ or Django's `META`.
-    ///     now: our own time in Unix seconds, for checking an old capture; the system's clock by default.
+    ///     now: our own time in Unix seconds, for checking an old capture; by default the webhook's clock, which is the
+    ///         system's unless another was given.
     ///
     /// Raises:
     ///     VerificationError: it is not genuine, or not timely; each reason has its own subclass.
     ///     BodyTooLargeError: it is larger than `max_body`.
     ///     TypeError: an argument is of the wrong type, such as parsed JSON for the body.
+    ///     ConfigurationError: the webhook's own clock does not return the time.
     ///
     /// Example:
     ///     >>> webhook = Webhook("example-hmac-secret")
@@ -199,7 +212,12 @@ impl Webhook {
     ///     Event(id=3f4d27c4..., timestamp=1700000000, body=<49 bytes>)
     #[pyo3(signature = (body: "bytes | bytearray | memoryview | str", headers, *, now = None))]
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
-    fn verify(&self, body: &Bound<'_, PyAny>, headers: Headers<'_>, now: Option<Now>) -> Result<Event, Error> {
+    pub(crate) fn verify(
+        &self,
+        body: &Bound<'_, PyAny>,
+        headers: Headers<'_>,
+        now: Option<Now>,
+    ) -> Result<Event, Error> {
         let body = body::to_bytes(body, |size| self.verifier.check_size(size))?;
         let (timestamp, signature) = headers::find(&headers.0)?;
         self.verify_found(body, &timestamp, &signature, now)
@@ -214,7 +232,7 @@ impl Webhook {
     ///     now: as for `verify`.
     ///
     /// Raises:
-    ///     VerificationError, BodyTooLargeError, TypeError: as `verify`.
+    ///     VerificationError, BodyTooLargeError, TypeError, ConfigurationError: as `verify`.
     #[pyo3(signature = (
         body: "bytes | bytearray | memoryview | str",
         timestamp: "str | bytes | None",
@@ -237,13 +255,17 @@ impl Webhook {
 
     /// Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
     ///
+    /// A signature holds for its timestamp only, and the receiver needs both. Without a timestamp this signs for the
+    /// present second and does not say which one that was: `signed_headers` returns both.
+    ///
     /// Args:
     ///     body: the raw body.
-    ///     timestamp: Unix seconds, an aware `datetime`, or `None` for now.
+    ///     timestamp: Unix seconds, an aware `datetime`, or `None` for now, by the webhook's clock.
     ///     encoding: `"base64"` (the default) or `"hex"`.
     ///
     /// Raises:
     ///     ValueError: the timestamp is naive or does not have ten digits.
+    ///     ConfigurationError: the webhook's own clock does not return the time.
     ///
     /// Example:
     ///     >>> Webhook("listrak-test-secret").sign(b"", 1700000000)
@@ -251,7 +273,7 @@ impl Webhook {
     #[pyo3(
         signature = (
             body: "bytes | bytearray | memoryview | str",
-            timestamp = SigningTime(timestamp::system_now()),
+            timestamp = None,
             *,
             encoding = SigningEncoding(Encoding::Base64),
         ),
@@ -260,13 +282,19 @@ impl Webhook {
     fn sign(
         &self,
         body: &Bound<'_, PyAny>,
-        timestamp: SigningTime,
+        timestamp: Option<SigningTime>,
         encoding: SigningEncoding,
     ) -> Result<String, Error> {
         Ok(self.signed(body, timestamp, encoding)?.1)
     }
 
-    /// Return the two headers of a delivery of `body`, signed as `sign` does.
+    /// Return the two headers of a delivery of `body`: the timestamp, and the signature that `sign` returns for it.
+    ///
+    /// Args:
+    ///     body, timestamp, encoding: as for `sign`.
+    ///
+    /// Raises:
+    ///     ValueError, ConfigurationError: as `sign`.
     ///
     /// Example:
     ///     >>> Webhook("listrak-test-secret").signed_headers(b"", 1700000000)["LTK-Timestamp"]
@@ -274,7 +302,7 @@ impl Webhook {
     #[pyo3(
         signature = (
             body: "bytes | bytearray | memoryview | str",
-            timestamp = SigningTime(timestamp::system_now()),
+            timestamp = None,
             *,
             encoding = SigningEncoding(Encoding::Base64),
         ) -> "dict[str, str]",
@@ -283,7 +311,7 @@ impl Webhook {
     fn signed_headers<'py>(
         &self,
         body: &Bound<'py, PyAny>,
-        timestamp: SigningTime,
+        timestamp: Option<SigningTime>,
         encoding: SigningEncoding,
     ) -> Result<Bound<'py, PyDict>, Error> {
         let (timestamp, signature) = self.signed(body, timestamp, encoding)?;
@@ -302,6 +330,11 @@ impl Webhook {
         slf
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "the signature is pyo3's")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.clock.as_ref().map_or(Ok(()), |clock| visit.call(&clock.0))
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "Webhook(<{} secret{}>, tolerance={}, encoding='{}', max_body={})",
@@ -315,6 +348,36 @@ impl Webhook {
 }
 
 impl Webhook {
+    /// A webhook of which nothing is logged.
+    pub(crate) fn with_keys(
+        keys: Keys,
+        tolerance: Tolerance,
+        encoding: AcceptedEncoding,
+        max_body: MaxBody,
+        aliases: Aliases,
+        clock: Option<Clock>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            verifier: Verifier {
+                keys,
+                tolerance: tolerance.0,
+                encoding: encoding.0,
+                max_body: max_body.0,
+            },
+            reading: Reading::new(aliases.0)
+                .map_err(|path| Error::Configuration(format!("the alias {path:?} is no path")))?,
+            clock,
+        })
+    }
+
+    /// Our own time, in Unix seconds.
+    fn now(&self, py: Python<'_>) -> Result<i64, Error> {
+        match &self.clock {
+            None => Ok(timestamp::system_now()),
+            Some(clock) => clock.seconds(py),
+        }
+    }
+
     fn verify_found(
         &self,
         body: Bound<'_, PyBytes>,
@@ -322,7 +385,10 @@ impl Webhook {
         signature: &Value<'_>,
         now: Option<Now>,
     ) -> Result<Event, Error> {
-        let now = now.map_or_else(timestamp::system_now, |now| now.0);
+        let now = match now {
+            Some(now) => now.0,
+            None => self.now(body.py())?,
+        };
         let (bytes, timestamp, signature) = (body.as_bytes(), timestamp.as_bytes(), signature.as_bytes());
         let verdict = || self.verifier.verify(bytes, &timestamp, &signature, now);
         let verified = if bytes.len() < LARGE_BODY {
@@ -337,94 +403,28 @@ impl Webhook {
     fn signed(
         &self,
         body: &Bound<'_, PyAny>,
-        timestamp: SigningTime,
+        timestamp: Option<SigningTime>,
         encoding: SigningEncoding,
     ) -> Result<(String, String), Error> {
-        let timestamp = timestamp::format(timestamp.0).ok_or_else(|| {
-            Error::WrongValue(
-                "timestamp does not have ten digits; pass whole Unix seconds, not milliseconds".to_owned(),
-            )
-        })?;
-        let body = body::to_bytes(body, |_| Ok(()))?;
-        let mac = self.verifier.keys.current().mac(body.as_bytes(), timestamp.as_bytes());
-        Ok((timestamp, encoding.0.encode(&mac)))
+        let seconds = match timestamp {
+            Some(timestamp) => timestamp.0,
+            None => self.now(body.py())?,
+        };
+        signed(&self.verifier.keys, body, seconds, encoding)
     }
 }
 
-/// Verify one delivery in one call. Where there are many, make a `Webhook` once and use its `verify`.
-///
-/// Args:
-///     body, headers, now: as for `Webhook.verify`.
-///     secret, tolerance, encoding, max_body, aliases: as for `Webhook`.
-///
-/// Raises:
-///     VerificationError, BodyTooLargeError, TypeError: as `Webhook.verify`.
-///     ConfigurationError: as `Webhook`.
-#[pyfunction]
-#[pyo3(
-    signature = (
-        body: "bytes | bytearray | memoryview | str",
-        headers,
-        secret,
-        *,
-        now = None,
-        tolerance = DEFAULT_TOLERANCE,
-        encoding = AcceptedEncoding(None),
-        max_body = DEFAULT_MAX_BODY,
-        aliases = Aliases(Vec::new()),
-    ),
-    text_signature = "(body, headers, secret, *, now=None, tolerance=900, encoding='any', max_body=4194304, aliases=None)"
-)]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "they are named, and all but three have defaults"
-)]
-pub(crate) fn verify(
+/// The texts of both headers, signed with the current one of `keys`.
+pub(crate) fn signed(
+    keys: &Keys,
     body: &Bound<'_, PyAny>,
-    headers: Headers<'_>,
-    secret: Secrets,
-    now: Option<Now>,
-    tolerance: Tolerance,
-    encoding: AcceptedEncoding,
-    max_body: MaxBody,
-    aliases: Aliases,
-) -> Result<Event, Error> {
-    Webhook::new(secret, tolerance, encoding, max_body, aliases)?.verify(body, headers, now)
-}
-
-/// Sign one body in one call, as Listrak would.
-///
-/// Args:
-///     body, timestamp, encoding: as for `Webhook.sign`.
-///     secret: as for `Webhook`; the first of several signs.
-///
-/// Raises:
-///     ValueError: as `Webhook.sign`.
-///     ConfigurationError: as `Webhook`.
-#[pyfunction]
-#[pyo3(
-    signature = (
-        body: "bytes | bytearray | memoryview | str",
-        timestamp,
-        secret,
-        *,
-        encoding = SigningEncoding(Encoding::Base64),
-    ),
-    text_signature = "(body, timestamp, secret, *, encoding='base64')"
-)]
-pub(crate) fn sign(
-    body: &Bound<'_, PyAny>,
-    timestamp: SigningTime,
-    secret: Secrets,
+    seconds: i64,
     encoding: SigningEncoding,
-) -> Result<String, Error> {
-    let encodings = AcceptedEncoding(None);
-    Webhook::new(
-        secret,
-        DEFAULT_TOLERANCE,
-        encodings,
-        DEFAULT_MAX_BODY,
-        Aliases(Vec::new()),
-    )?
-    .sign(body, timestamp, encoding)
+) -> Result<(String, String), Error> {
+    let timestamp = timestamp::format(seconds).ok_or_else(|| {
+        Error::WrongValue("timestamp does not have ten digits; pass whole Unix seconds, not milliseconds".to_owned())
+    })?;
+    let body = body::to_bytes(body, |_| Ok(()))?;
+    let mac = keys.current().mac(body.as_bytes(), timestamp.as_bytes());
+    Ok((timestamp, encoding.0.encode(&mac)))
 }

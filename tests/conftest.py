@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from guards import Place, RedisServer, django_caches, has_redis, redis_client
+from guards import MemcachedServer, Place, RedisServer, django_caches, has_memcached, has_redis, redis_client
 from helpers import SECRET
 from hypothesis import settings
 from listrak_webhooks import Webhook
@@ -19,6 +19,8 @@ settings.load_profile("listrak_webhooks")
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+    from redis_doubles import Proxy
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +55,29 @@ def redis_server(redis_program: None, tmp_path_factory: pytest.TempPathFactory) 
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def memcached_server() -> Generator[MemcachedServer, None, None]:
+    """Run one Memcached server for all tests; in CI there must be its program."""
+    if not has_memcached():
+        if os.environ.get("CI"):
+            pytest.fail("memcached is not installed")
+        pytest.skip("memcached is not installed")
+    server = MemcachedServer()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def network(redis_server: RedisServer) -> Generator[Proxy, None, None]:
+    """Return a network to the Redis server that can be told to fail."""
+    from redis_doubles import proxy
+
+    with proxy(redis_server.port) as running:
+        yield running
+
+
 @pytest.fixture
 def own_redis(redis_program: None, tmp_path: Path) -> Generator[RedisServer, None, None]:
     """Run a Redis server for one test, which may stop and start it."""
@@ -66,19 +91,21 @@ def own_redis(redis_program: None, tmp_path: Path) -> Generator[RedisServer, Non
 
 @pytest.fixture
 def place(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Place, None, None]:
-    """Return where a test's guards keep what they know; the Redis server is there for those that ask for one."""
-    kind = getattr(request.node, "callspec", None)
-    needs_redis = kind is not None and "redis" in str(kind.params.get("kind", ""))
-    port = 0
-    if needs_redis:
+    """Return where a test's guards keep what they know; the servers are there for those that ask for one."""
+    parameters = getattr(request.node, "callspec", None)
+    kind = "" if parameters is None else str(parameters.params.get("kind", ""))
+    port = memcached_port = 0
+    if "redis" in kind:
         port = request.getfixturevalue("redis_server").port
         client = redis_client(port)
         client.flushall()
         client.close()
+    if "memcached" in kind:
+        memcached = request.getfixturevalue("memcached_server")
+        memcached.clear()
+        memcached_port = memcached.port
     configure_django()
-    from django.core.cache import caches
     from django.test import override_settings
 
-    with override_settings(CACHES=django_caches(port)):
-        yield Place(tmp_path, port)
-        caches["default"].clear()
+    with override_settings(CACHES=django_caches(port, memcached_port)):
+        yield Place(tmp_path, port, memcached_port)

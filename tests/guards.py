@@ -1,6 +1,7 @@
-"""What the tests of the replay guards share: guards of every kind, a Redis server, and workers of their own process.
+"""What the tests of the replay guards share: guards of every kind, servers, and workers of their own process.
 
-Run as a script it is such a worker: `python guards.py KIND FOLDER PORT LEASE`, told what to do line by line.
+Run as a script it is such a worker: `python guards.py KIND FOLDER PORT MEMCACHED_PORT LEASE`, told what to do line by
+line.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,8 @@ from listrak_webhooks.replay import (
     MemoryReplayGuard,
     RedisReplayGuard,
     SqliteReplayGuard,
+    State,
+    StoreGuard,
 )
 from servers import PATIENCE, configure_django, signed
 
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from listrak_webhooks import Event
+    from listrak_webhooks.replay import Delivery
 
 WEBHOOK = Webhook(SECRET)
 
@@ -52,10 +58,10 @@ class RedisServer:
             self.port = int(listener.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    def start(self, *options: str) -> None:
+        """Start it, with further options of the server's, and wait until it answers."""
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
-        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -82,6 +88,40 @@ def has_redis() -> bool:
     return shutil.which("redis-server") is not None
 
 
+class MemcachedServer:
+    """A Memcached server of the tests' own."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = int(listener.getsockname()[1])
+        command = ["memcached", "-p", str(self.port), "-l", "127.0.0.1", "-U", "0", "-u", "nobody"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def clear(self) -> None:
+        """Forget everything, and wait until the server responds."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                    connection.sendall(b"flush_all\r\n")
+                    if connection.recv(64) == b"OK\r\n":
+                        return
+            except OSError:
+                pass
+            assert time.monotonic() < deadline, "memcached does not respond"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop it."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
+
+
+def has_memcached() -> bool:
+    """Return whether the server's program is there."""
+    return shutil.which("memcached") is not None
+
+
 def redis_client(port: int, **options: Any) -> Any:
     """Return a sync client that gives up soon."""
     import redis
@@ -98,6 +138,81 @@ def async_redis_client(port: int, **options: Any) -> Any:
     return redis.asyncio.Redis(port=port, **options)
 
 
+# A store of a user's own.
+
+
+class Dictionary:
+    """A store in a dictionary, as a user would write one for `StoreGuard`."""
+
+    is_async = False
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claims: dict[str, tuple[str, float]] = {}
+        self._completed: dict[str, float] = {}
+
+    def claim(self, delivery: Delivery) -> State:
+        with self._lock:
+            state = self._find(delivery)
+            if state is State.COMPLETED:
+                self._keep(delivery)
+            if state is not State.FREE:
+                return state
+            self._claims[delivery.id] = delivery.token, delivery.monotonic() + delivery.lease
+            return State.CLAIMED
+
+    def complete(self, delivery: Delivery) -> State:
+        with self._lock:
+            state = self._find(delivery)
+            if state is not State.HELD:
+                self._claims.pop(delivery.id, None)
+                self._keep(delivery)
+            return state
+
+    def release(self, delivery: Delivery) -> State:
+        with self._lock:
+            state = self._find(delivery)
+            if state is State.CLAIMED:
+                del self._claims[delivery.id]
+            return state
+
+    def explain(self, error: Exception) -> str:
+        return f"the dictionary failed ({type(error).__name__}); look at it"
+
+    def _find(self, delivery: Delivery) -> State:
+        if self._completed.get(delivery.id, 0) > delivery.monotonic():
+            return State.COMPLETED
+        token, lease_ends = self._claims.get(delivery.id, ("", 0.0))
+        if delivery.monotonic() >= lease_ends:
+            return State.FREE
+        return State.CLAIMED if token == delivery.token else State.HELD
+
+    def _keep(self, delivery: Delivery) -> None:
+        until = delivery.monotonic() + delivery.keep_for
+        self._completed[delivery.id] = max(until, self._completed.get(delivery.id, 0))
+
+
+class AsyncDictionary:
+    """The same, where each hook is awaited, with no word about which library runs it."""
+
+    is_async = True
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._dictionary = dictionary
+
+    async def claim(self, delivery: Delivery) -> State:
+        return self._dictionary.claim(delivery)
+
+    async def complete(self, delivery: Delivery) -> State:
+        return self._dictionary.complete(delivery)
+
+    async def release(self, delivery: Delivery) -> State:
+        return self._dictionary.release(delivery)
+
+    def explain(self, error: Exception) -> str:
+        return self._dictionary.explain(error)
+
+
 # Guards of every kind.
 
 
@@ -107,22 +222,26 @@ class Place:
 
     folder: Path
     port: int
+    memcached_port: int = 0
+    dictionary: Dictionary = field(default_factory=Dictionary)
     _clients: list[Any] = field(default_factory=list)
 
     def guard(self, kind: str, **options: Any) -> Any:
         """Return a new guard of this kind; a second one stands for another process, if the kind has any."""
-        if kind == "memory":
-            return MemoryReplayGuard(**options)
-        if kind == "sqlite":
-            return SqliteReplayGuard(self.folder / "deliveries.db", **options)
-        if kind == "redis":
-            return RedisReplayGuard(self.keep(redis_client(self.port)), **options)
-        if kind == "redis-text":
-            return RedisReplayGuard(self.keep(redis_client(self.port, decode_responses=True)), **options)
-        if kind == "redis-async":
-            return RedisReplayGuard(self.keep(async_redis_client(self.port)), **options)
-        alias = {"django-memory": "default", "django-redis": "redis"}[kind]
-        return DjangoCacheReplayGuard(alias, **options)
+        makers: dict[str, Callable[..., Any]] = {
+            "memory": MemoryReplayGuard,
+            "sqlite": partial(SqliteReplayGuard, self.folder / "deliveries.db"),
+            "redis": lambda **options: RedisReplayGuard(self.keep(redis_client(self.port)), **options),
+            "redis-text": lambda **options: RedisReplayGuard(
+                self.keep(redis_client(self.port, decode_responses=True)), **options
+            ),
+            "redis-async": lambda **options: RedisReplayGuard(self.keep(async_redis_client(self.port)), **options),
+            "django-redis": partial(DjangoCacheReplayGuard, "redis"),
+            "django-memcached": partial(DjangoCacheReplayGuard, "memcached"),
+            "own": partial(StoreGuard, self.dictionary),
+            "own-async": partial(StoreGuard, AsyncDictionary(self.dictionary)),
+        }
+        return makers[kind](**options)
 
     def keep(self, client: Any) -> Any:
         """Return a client, which `close` closes."""
@@ -138,13 +257,18 @@ class Place:
                 await closing
 
 
-def django_caches(port: int) -> dict[str, dict[str, str]]:
+def django_caches(port: int, memcached_port: int = 0) -> dict[str, Any]:
     """Return the setting that the kinds over Django's caches need."""
     return {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
         "redis": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": f"redis://127.0.0.1:{port}",
+        },
+        "memcached": {
+            "BACKEND": "memcached_cache.ClosingCache",
+            "LOCATION": f"127.0.0.1:{memcached_port}",
+            "OPTIONS": {"connect_timeout": 2, "timeout": 2},
         },
     }
 
@@ -179,7 +303,8 @@ class Worker:
     """A process that handles deliveries at a guard, as it is told."""
 
     def __init__(self, kind: str, place: Place, lease: float = 60) -> None:
-        command = [sys.executable, __file__, kind, str(place.folder), str(place.port), str(lease)]
+        ports = [str(place.port), str(place.memcached_port)]
+        command = [sys.executable, __file__, kind, str(place.folder), *ports, str(lease)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def tell(self, what: str, bodies: list[str], timestamp: str) -> None:
@@ -215,13 +340,13 @@ def workers(count: int, kind: str, place: Place, lease: float = 60) -> Generator
             worker.close()
 
 
-def work(kind: str, folder: str, port: str, lease: str) -> None:
+def work(kind: str, folder: str, port: str, memcached_port: str, lease: str) -> None:
     """Be a worker."""
     from django.test import override_settings
     from listrak_webhooks import DuplicateDeliveryError
 
     configure_django()
-    with override_settings(CACHES=django_caches(int(port))):
+    with override_settings(CACHES=django_caches(int(port), int(memcached_port))):
         guard = Place(Path(folder), int(port)).guard(kind, lease=float(lease))
         print(json.dumps("ready"), flush=True)
         for line in sys.stdin:

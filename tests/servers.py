@@ -5,7 +5,6 @@ Deliveries are signed with the standard library, never with the code under test.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import io
@@ -23,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import anyio
 from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
         messages.append({"type": "http.disconnect"})
     else:
         messages[-1]["more_body"] = False
-    over = asyncio.Event()
+    over = anyio.Event()
     status = 0
     headers: dict[str, str] = {}
     body = b""
@@ -237,13 +237,14 @@ async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
             if not message.get("more_body"):
                 over.set()
 
-    await asyncio.wait_for(app(scope, receive, send), PATIENCE)
+    with anyio.fail_after(PATIENCE):
+        await app(scope, receive, send)
     return Answer(status, body, headers)
 
 
-def call_asgi(app: Any, delivery: Delivery) -> Answer:
+def call_asgi(app: Any, delivery: Delivery, backend: str = "asyncio") -> Answer:
     """Send a delivery to an ASGI app from code without a loop."""
-    return asyncio.run(acall_asgi(app, delivery))
+    return anyio.run(acall_asgi, app, delivery, backend=backend)
 
 
 # Django, which has one set of settings a process.

@@ -26,9 +26,9 @@ from listrak_webhooks import (
     Webhook,
     WebhookError,
 )
-from listrak_webhooks._http import rejection
 from listrak_webhooks._http.body import DRAIN_BYTES
 from listrak_webhooks._http.source import ABSENT
+from listrak_webhooks.instrumentation import logger
 from servers import (
     LOGGER,
     PATH,
@@ -882,8 +882,8 @@ class TestWraps:
 
 def test_the_logger_is_the_one_that_is_documented() -> None:
     """Operators configure it by this name."""
-    assert rejection.logger().name == LOGGER == listrak_webhooks.__name__
-    assert not rejection.logger().handlers
+    assert logger().name == LOGGER == listrak_webhooks.__name__
+    assert not logger().handlers
 
 
 LATE_CONFIGURATION = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import weakref
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -13,7 +14,7 @@ from helpers import BODY, NOW, SECRET, SENT, base64_of, headers_for, sign_like_l
 from listrak_webhooks import Event, PayloadError, StaleTimestampError, Webhook
 
 MAC = sign_like_listrak(SECRET.encode(), BODY, SENT)
-ATTRIBUTES = ["body", "timestamp", "sent_at", "id", "expires_at", "secret_index", "encoding", "payload"]
+ATTRIBUTES = ["body", "timestamp", "sent_at", "id", "public_id", "expires_at", "secret_index", "encoding", "payload"]
 
 
 @pytest.fixture
@@ -73,6 +74,15 @@ class TestIdentity:
         assert len(set(events)) == 1
         assert events[0].id.islower()
         assert [event.encoding for event in events] == ["base64", "hex", "hex", "hex"]
+
+    def test_the_public_identity(self, webhook: Webhook, event: Event) -> None:
+        """An identity to give to others is the SHA-256 of the MAC: the same for each spelling, and no way back."""
+        assert event.public_id == hashlib.sha256(MAC).hexdigest()
+        assert webhook.verify_values(BODY, SENT, MAC.hex().upper(), now=NOW).public_id == event.public_id
+        assert Event.from_dict(event.to_dict()).public_id == event.public_id
+        assert webhook.verify(b"{}", headers_for(b"{}"), now=NOW).public_id != event.public_id
+        assert MAC.hex() not in event.public_id
+        assert event.public_id not in repr(event)
 
     def test_the_same_delivery_under_other_settings(self, event: Event) -> None:
         """Equality is by id alone: a replay is recognised by another webhook object too."""

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import inspect
 import json
-import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator
@@ -27,8 +26,9 @@ from fastapi import (
     Response,
 )
 from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
-from listrak_webhooks import ConfigurationError, Event, PayloadError, Webhook, _adapter
+from listrak_webhooks import ConfigurationError, Event, PayloadError, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
+from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
 from servers import (
     PATH,
@@ -64,11 +64,8 @@ def app() -> FastAPI:
     return FastAPI()
 
 
-@pytest.fixture
-def short_wait(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Shorten the wait for a body that does not come."""
-    monkeypatch.setattr(_adapter, "BODY_WAIT_SECONDS", 0.3)
-    return 0.3
+SHORT = 0.3
+"""Seconds that a test waits for a body that does not come."""
 
 
 def post(app: Any, body: bytes = BODY, path: str = PATH, **options: Any) -> Answer:
@@ -361,16 +358,6 @@ class TestHandler:
         with pytest.raises(ConfigurationError, match="imported at run time"):
             listrak_webhook(names["handler"])
 
-    def test_the_wrong_order_of_the_decorators_is_refused(self, app: FastAPI) -> None:
-        """The route must never serve the handler without the adapter."""
-        with pytest.raises(Exception, match="Event"):
-
-            @listrak_webhook
-            @app.post(PATH)
-            async def handler(event: Event) -> None: ...
-
-        assert post(app).status in {404, 405}
-
 
 class TestBodyParameter:
     """Parameters that FastAPI would fill from the body, before the signature is checked."""
@@ -397,40 +384,8 @@ class TestBodyParameter:
         with pytest.raises(ConfigurationError, match="from the body"):
             listrak_webhook(handler)
 
-    def test_beside_the_dependency_form_it_is_warned_of_once(
-        self, app: FastAPI, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """The dependency cannot refuse the route, so it says what is wrong with it, and not at every delivery."""
-
-        class Cart(BaseModel):
-            campaign: str
-
-        @app.post(PATH)
-        async def handler(event: Annotated[Event, Depends(ListrakWebhook())], cart: Cart) -> str:
-            return cart.campaign
-
-        assert post(app).json() == post(app).json() == "vip-mailer"
-        [record] = logged(caplog)
-        assert record.levelno == logging.WARNING
-        assert PATH in record.getMessage()
-
-    def test_it_is_warned_of_once_for_each_route(self, app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
-        """One dependency may serve many routes."""
-        hook = ListrakWebhook()
-
-        async def handler(event: Annotated[Event, Depends(hook)], cart: Annotated[Any, Body()]) -> None: ...
-
-        for path in ("/a", "/b"):
-            app.post(path)(handler)
-            post(app, path=path)
-            post(app, path=path)
-        texts = [record.getMessage() for record in logged(caplog)]
-        assert len(texts) == 2
-        assert "/a" in texts[0]
-        assert "/b" in texts[1]
-
-    def test_a_route_without_one_is_not_warned_of(self, app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
-        """A warning that is not deserved is soon overlooked."""
+    def test_a_route_without_one_is_served(self, app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+        """Parameters of the path and the query are FastAPI's to fill."""
 
         @app.post("/{account}")
         async def handler(event: Annotated[Event, Depends(ListrakWebhook())], account: int, tag: str = "") -> None: ...
@@ -500,40 +455,53 @@ class TestSchema:
     def _operation(self, app: FastAPI) -> Any:
         return json.loads(json.dumps(app.openapi()))["paths"][PATH]["post"]
 
-    @pytest.mark.parametrize("form", ["decorator", "dependency"])
+    @pytest.mark.parametrize("form", ["decorator", "dependency", "guarded-dependency", "both"])
     def test_the_headers_are_in_it(self, app: FastAPI, form: str) -> None:
-        """Both, by the names that Listrak uses, with a description."""
-        if form == "decorator":
-            app.post(PATH)(listrak_webhook(echo))
-        else:
+        """The signature is a security scheme of the route, whose description names the other header."""
+        hooks: dict[str, Any] = {
+            "dependency": ListrakWebhook(),
+            "guarded-dependency": ListrakWebhook(replay=MemoryReplayGuard()),
+            "both": ListrakWebhook(OTHER_SECRET),
+        }
+        dependencies = [Depends(hooks[form])] if form in hooks else []
 
-            @app.post(PATH)
-            async def handler(event: Annotated[Event, Depends(ListrakWebhook())]) -> None: ...
+        async def handler(event: Event) -> None: ...
 
-        parameters = self._operation(app)["parameters"]
-        assert [(parameter["name"], parameter["in"]) for parameter in parameters] == [
-            (TIMESTAMP, "header"),
-            (SIGNATURE, "header"),
-        ]
-        assert all(parameter["description"] for parameter in parameters)
+        async def plain() -> None: ...
+
+        decorated = listrak_webhook(handler) if form in {"decorator", "both"} else plain
+        app.post(PATH, dependencies=dependencies)(decorated)
+        operation = self._operation(app)
+        assert "parameters" not in operation
+        [(name, scopes)] = [pair for scheme in operation["security"] for pair in scheme.items()]
+        scheme = app.openapi()["components"]["securitySchemes"][name]
+        assert (scheme["type"], scheme["in"], scheme["name"], scopes) == ("apiKey", "header", SIGNATURE, [])
+        assert TIMESTAMP in scheme["description"]
+
+    def test_route_docs_adds_the_other_header(self, app: FastAPI) -> None:
+        """As a parameter, with what it has to be."""
+        app.post(PATH, **route_docs())(listrak_webhook(echo))
+        [parameter] = self._operation(app)["parameters"]
+        assert (parameter["name"], parameter["in"], parameter["required"]) == (TIMESTAMP, "header", True)
+        assert parameter["description"]
 
     def test_the_event_is_not_in_it(self, app: FastAPI) -> None:
         """It is no parameter of the request, and no body."""
         app.post(PATH)(listrak_webhook(echo))
         operation = self._operation(app)
         assert "requestBody" not in operation
-        assert "event" not in json.dumps(operation["parameters"]).lower()
+        assert "parameters" not in operation
 
     def test_the_other_parameters_are_in_it(self, app: FastAPI) -> None:
-        """Beside the headers."""
+        """Also with a guard, for which the handler is called with one argument more."""
 
         @app.post(PATH)
-        @listrak_webhook
+        @listrak_webhook(replay=MemoryReplayGuard())
         async def handler(event: Event, number: int) -> None:
             """Take a cart."""
 
         operation = self._operation(app)
-        assert {parameter["name"] for parameter in operation["parameters"]} == {TIMESTAMP, SIGNATURE, "number"}
+        assert {parameter["name"] for parameter in operation["parameters"]} == {"number"}
         assert operation["description"] == "Take a cart."
         assert operation["operationId"].startswith("handler")
 
@@ -889,13 +857,13 @@ class TestBodyReadBefore:
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_swallowed_body_does_not_hang(
-        self, app: FastAPI, short_wait: float, caplog: pytest.LogCaptureFixture, *, chunked: bool
+        self, app: FastAPI, caplog: pytest.LogCaptureFixture, *, chunked: bool
     ) -> None:
         """The server has nothing more to give, so the wait ends by itself."""
-        app.post(PATH)(listrak_webhook(never))
+        app.post(PATH)(listrak_webhook(body_timeout=SHORT)(never))
         start = time.monotonic()
         answer = post(Swallow(app), chunked=chunked)
-        assert short_wait * 0.9 < time.monotonic() - start < short_wait + 5
+        assert SHORT * 0.9 < time.monotonic() - start < SHORT + 5
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
         assert "middleware" in one_refusal(caplog, "body_unavailable")
 
@@ -977,7 +945,7 @@ class TestBodyReadBefore:
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_base_http_middleware_that_takes_the_stream(
-        self, app: FastAPI, short_wait: float, caplog: pytest.LogCaptureFixture, *, chunked: bool
+        self, app: FastAPI, caplog: pytest.LogCaptureFixture, *, chunked: bool
     ) -> None:
         """It keeps nothing, so nothing is left."""
 
@@ -987,7 +955,7 @@ class TestBodyReadBefore:
             return await call_next(request)
 
         app.add_middleware(BaseHTTPMiddleware, dispatch=take)
-        app.post(PATH)(listrak_webhook(never))
+        app.post(PATH)(listrak_webhook(body_timeout=SHORT)(never))
         answer = post(app, chunked=chunked)
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
         one_refusal(caplog, "body_unavailable")
@@ -1055,6 +1023,8 @@ class TestUvicorn:
         """Yield the port of a server with a route of each kind."""
         app.post(PATH)(listrak_webhook(echo))
         app.post("/small")(listrak_webhook(Webhook(SECRET, max_body=100))(echo))
+        app.post("/short")(listrak_webhook(body_timeout=SHORT)(echo))
+        app.post("/patient")(listrak_webhook(body_timeout=20 * SHORT)(echo))
 
         @app.post("/payload")
         @listrak_webhook
@@ -1081,7 +1051,7 @@ class TestUvicorn:
         assert (answer.status, len(answer.body)) == (200, len(f"{size} ") + size)
 
     @pytest.mark.parametrize("path", ["/payload", "/dependency"])
-    def test_the_yielding_dependency_catches_what_the_handler_raises(
+    def test_a_payload_error_of_the_handler_is_a_rejection(
         self, port: int, path: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A `PayloadError` answers 400 before anything else is sent."""
@@ -1130,26 +1100,30 @@ class TestUvicorn:
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_sender_that_stalls_is_not_waited_for_for_ever(
-        self, port: int, short_wait: float, caplog: pytest.LogCaptureFixture, *, chunked: bool
+        self, port: int, caplog: pytest.LogCaptureFixture, *, chunked: bool
     ) -> None:
         """Half a body, and then silence on an open connection."""
         with Connection(port) as connection:
             start = time.monotonic()
-            connection.send(Delivery(chunked=chunked).to_bytes()[:-20])
+            connection.send(Delivery(chunked=chunked, path="/short").to_bytes()[:-20])
             answer = connection.answer()
-        assert time.monotonic() - start < short_wait + 5
+        assert SHORT * 0.9 < time.monotonic() - start < SHORT + 5
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
         one_refusal(caplog, "body_unavailable")
 
-    def test_a_slow_sender_is_served(self, port: int, short_wait: float) -> None:
-        """The bound is on each wait and not on the whole."""
-        request = Delivery().to_bytes()
+    @pytest.mark.parametrize(("path", "status"), [("/patient", 200), ("/short", 500)])
+    def test_the_deadline_is_for_the_whole_body(self, port: int, path: str, status: int) -> None:
+        """A sender that is slow but in time is served, and one that sends a little now and then gains nothing by it."""
+        request = Delivery(path=path).to_bytes()
         with Connection(port) as connection:
+            start = time.monotonic()
             connection.send(request[:-40])
-            for start in range(40, 0, -10):
-                time.sleep(short_wait / 3)
-                connection.send(request[len(request) - start : len(request) - start + 10])
-            assert connection.answer().body == ECHO
+            for begin in range(40, 0, -4):
+                time.sleep(SHORT / 4)
+                connection.send(request[len(request) - begin : len(request) - begin + 4])
+            answer = connection.answer()
+        assert answer.status == status, answer
+        assert time.monotonic() - start < 20 * SHORT
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_client_that_leaves_in_the_middle_is_no_bad_signature(
@@ -1165,10 +1139,10 @@ class TestUvicorn:
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_swallowed_body_does_not_hang(
-        self, app: FastAPI, short_wait: float, caplog: pytest.LogCaptureFixture, *, chunked: bool
+        self, app: FastAPI, caplog: pytest.LogCaptureFixture, *, chunked: bool
     ) -> None:
         """Uvicorn waits for the client to leave, and the client waits for its answer."""
-        app.post(PATH)(listrak_webhook(never))
+        app.post(PATH)(listrak_webhook(body_timeout=SHORT)(never))
         with uvicorn_server(Swallow(app)) as port:
             answer = exchange(port, Delivery(chunked=chunked))
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import logging
-from typing import Annotated, Any, TypedDict
+import sys
+import types
+from typing import Annotated, Any, TypedDict, cast
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ from helpers import SECRET
 from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.replay import MemoryReplayGuard
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Discriminator, Tag
 from servers import PATH, Answer, Delivery, call_asgi, forged, logged, signed
 
 
@@ -71,6 +73,21 @@ MISFIT_ANSWER = [
     {"type": "invalid_payload", "loc": ["body", "lines", 0, "sku"]},
     {"type": "invalid_payload", "loc": ["body", "lines", 0, "quantity"]},
 ]
+
+
+def only_vip(mail: CartMail) -> CartMail:
+    """Let one campaign pass."""
+    if mail.campaign != "vip-mailer":
+        raise ValueError("not for this endpoint")
+    return mail
+
+
+def kind_of(value: Any) -> str:
+    """Return the tag of a payload, which is not the first of the two that fits."""
+    return "line" if isinstance(value, Line) or "sku" in value else "mail"
+
+
+Either = Annotated[Annotated[CartMail, Tag("mail")] | Annotated[Line, Tag("line")], Discriminator(kind_of)]
 
 CLASSES: list[Any] = [CartMail, CartStruct, CartData, CartDict]
 
@@ -153,7 +170,7 @@ class TestHandlers:
         assert post(app, path=f"{PATH}?page=3").json() == "vip-mailer new old 3"
 
     def test_a_note_beside_the_model_does_not_matter(self, app: FastAPI) -> None:
-        """`Annotated` with what means nothing to FastAPI."""
+        """`Annotated` with what means nothing to anybody."""
 
         @app.post(PATH)
         @listrak_webhook
@@ -161,6 +178,68 @@ class TestHandlers:
             return mail.campaign
 
         assert post(app).json() == "vip-mailer"
+
+    def test_notes_of_pydantics_are_part_of_the_type(self, app: FastAPI) -> None:
+        """A validator is run, and a union is told apart by its discriminator, as FastAPI does it."""
+
+        @app.post("/checked")
+        @listrak_webhook
+        async def checked(mail: Annotated[CartMail, AfterValidator(only_vip)]) -> str:
+            return mail.campaign
+
+        @app.post("/strict")
+        @listrak_webhook(parse_as=CartMail)
+        async def strict(mail: Annotated[CartMail, "what the marketer wrote", AfterValidator(only_vip)]) -> str:
+            return mail.campaign
+
+        @app.post("/either")
+        @listrak_webhook(parse_as=Either)
+        async def either(mail: Either) -> str:
+            return type(mail).__name__
+
+        @app.post("/named")
+        @listrak_webhook(parse_as=Annotated[CartMail, AfterValidator(only_vip)])
+        async def named(mail: CartMail) -> str:
+            return mail.campaign
+
+        for path in ("/checked", "/strict", "/named"):
+            assert post(app, path=path).json() == "vip-mailer"
+            assert post(app, b'{"campaign":"another"}', path).status == 422
+        assert post(app, b'{"sku":"red","campaign":"x"}', "/either").json() == "Line"
+        assert post(app, b'{"campaign":"x"}', "/either").json() == "CartMail"
+
+    def test_the_dependency_takes_notes_too(self, app: FastAPI) -> None:
+        """`parse_as` is any type that the library can read."""
+        hook: Any = ListrakWebhook(parse_as=cast("Any", Annotated[CartMail, AfterValidator(only_vip)]))
+
+        @app.post(PATH)
+        async def handler(mail: Annotated[CartMail, Depends(hook)]) -> str:
+            return mail.campaign
+
+        assert post(app).json() == "vip-mailer"
+        assert post(app, b'{"campaign":"another"}').status == 422
+
+    def test_a_model_that_is_finished_after_the_handler(self, app: FastAPI) -> None:
+        """What it names may be defined further down in the module."""
+        source = (
+            "from pydantic import BaseModel\n"
+            "class Mail(BaseModel):\n"
+            "    lines: 'list[Item]'\n"
+            "def handler(mail: Mail): return mail.lines[0].sku\n"
+            "decorated = listrak_webhook(handler)\n"
+            "class Item(BaseModel):\n"
+            "    sku: str\n"
+        )
+        # Pydantic looks names up in a module.
+        module = types.ModuleType("finished_later")
+        module.__dict__["listrak_webhook"] = listrak_webhook
+        sys.modules[module.__name__] = module
+        try:
+            exec(source, module.__dict__)
+            app.post(PATH)(module.__dict__["decorated"])
+            assert post(app).json() == "red"
+        finally:
+            del sys.modules[module.__name__]
 
     def test_any_other_type_by_parse_as(self, app: FastAPI) -> None:
         """What no class describes is named, and is found by its annotation."""
@@ -185,7 +264,7 @@ class TestHandlers:
         assert handler(event, CartMail(campaign="x")) == "base64 x"
 
     def test_a_replay_guard_goes_with_it(self, app: FastAPI) -> None:
-        """What was handled is not parsed again; what did not fit was not handled and may come again."""
+        """What was handled is not handled again; what did not fit was not handled and may come again."""
         calls: list[str] = []
 
         @app.post(PATH)

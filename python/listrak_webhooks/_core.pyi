@@ -155,7 +155,9 @@ class Event:
         """
         The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
 
-        Listrak sends no delivery id; header text is no identity, because one MAC has several spellings.
+        Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
+        signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
+        time window. So keep it among your own systems, and give `public_id` to others.
         """
     @property
     def items(self, /) -> tuple[LineItem, ...]:
@@ -246,6 +248,14 @@ class Event:
 
         Raises:
             PayloadError: the body is not a JSON object.
+        """
+    @property
+    def public_id(self, /) -> str:
+        """
+        An identity to give to others, such as an analytics service or a support ticket: 64 hexadecimal digits.
+
+        It is the SHA-256 of the 32 bytes of the MAC: the same for the same delivery, and no way back to `id`, which is
+        the signature and must stay among your own systems.
         """
     @property
     def secret_index(self, /) -> int:
@@ -365,7 +375,7 @@ class LineItem:
 @final
 class MemoryClaim:
     """
-    The handling of one delivery: a context, for `with` and for `async with`.
+    The handling of one delivery: a context, for `with` and for `async with`, that is entered once.
     """
     def __aenter__(self, /) -> Awaitable[bool]:
         """
@@ -377,13 +387,14 @@ class MemoryClaim:
         """
         Do what `with` does, for `async with`.
         """
+    def __bool__(self, /) -> bool: ...
     def __enter__(self, /) -> bool:
         """
         Claim the delivery; return whether it is the caller's to handle.
         """
     def __exit__(self, /, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: object) -> None:
         """
-        Complete the claim, or give it back where there is an exception, which passes on.
+        Complete the claim, or give it back if there is an exception, which passes on.
         """
 
 @final
@@ -394,13 +405,21 @@ class MemoryReplayGuard:
     It is for one process: several workers, and a worker that is started again, know nothing of each other. It never
     waits, so it serves `with` and `async with` alike.
 
+    A delivery is remembered for twice the tolerance and a minute after it came last: until no clock that is within the
+    tolerance can accept it any more, fast or slow. Nothing depends on the system's time, which may be set at any time.
+
     Args:
         max_entries: how many deliveries can be remembered; a million by default, which takes about 100 MB when they are
-            there. When it is full of deliveries that could still be sent again, new ones are refused.
-        lease: the seconds after which a claim may be taken over by another try, where its handler neither came to an
-            end nor failed; longer than a handler ever takes.
+            there. When it is full of deliveries that could still be sent again, new ones are rejected.
+        lease: the seconds after which a claim may be taken over by another try, if its handler has neither come to an
+            end nor failed; longer than a handler ever takes. If a handler outlives its lease, the delivery may be
+            handled twice, which is a WARNING on the logger `listrak_webhooks`.
         fail_open: handle deliveries all the same when it is full, though they may be handled twice then.
-        clock: returns Unix seconds; for tests. The system's by default.
+        tolerance: the longest tolerance, in seconds or as a `timedelta`, of the webhooks whose deliveries the guard sees.
+            A guard that sees a longer one goes by that from then on.
+        clock: returns seconds, such as Unix seconds; for tests. By default a clock that nobody sets. If it raises an
+            exception, or returns something that is not a finite `int` or `float`, what reads it raises
+            `ConfigurationError`.
 
     Raises:
         ConfigurationError: an argument cannot be right.
@@ -418,15 +437,23 @@ class MemoryReplayGuard:
     """
     def __len__(self, /) -> int: ...
     def __new__(
-        cls, /, max_entries: int = ..., *, lease: float = ..., fail_open: bool = False, clock: Clock | None = None
+        cls,
+        /,
+        max_entries: int = ...,
+        *,
+        lease: float = ...,
+        fail_open: bool = False,
+        tolerance: Tolerance = ...,
+        clock: Clock | None = None,
     ) -> MemoryReplayGuard: ...
     def __repr__(self, /) -> str: ...
     def handle(self, /, event: Event) -> MemoryClaim:
         """
-        Return the context in which `event` is handled, for `with` and for `async with`.
+        Return the context in which `event` is handled, for `with` and for `async with`; it can be entered once.
 
-        In it the value is true for whoever is to handle the delivery, and false where that has been done. Leaving the
-        block completes the claim, and an exception gives it back, so that the delivery may come again.
+        In it the value is true for the one that is to handle the delivery, and false if that has been done. Leaving the
+        block completes the claim, and an exception gives it back, so that the delivery may come again. A claim that was
+        lost to another, because its lease ran out, neither completes nor gives back the other's.
 
         Args:
             event: a delivery, fresh from `verify`.
@@ -434,6 +461,7 @@ class MemoryReplayGuard:
         Raises:
             DuplicateDeliveryError: on entering, while another handles it.
             ReplayGuardError: on entering, when the guard is full.
+            RuntimeError: on entering a second time.
         """
 
 @final
@@ -681,11 +709,13 @@ class Webhook:
     """
     One webhook integration: its secrets, and how its deliveries are taken.
 
-    Validated once, keyed once, immutable, and safe to share between threads and across `fork`.
+    Validated once, keyed once, immutable, and safe to share between threads and across `fork`. A secret that looks like
+    a slip, such as one in quotation marks, is a WARNING on the logger `listrak_webhooks`.
 
     Args:
-        secret: the HMAC Secret exactly as Listrak shows it, as `str` (its UTF-8 bytes are the key) or `bytes`; or a
-            sequence of them while the secret is being rotated, the current one first.
+        secret: the HMAC Secret exactly as Listrak shows it, as `str` (its UTF-8 bytes are the key) or `bytes`; or a list
+            or tuple of them while the secret is being rotated, the current one first. What `isinstance` calls a `str`,
+            such as the lazy object of a settings library, is one.
         tolerance: how many seconds the sender's clock may be behind or ahead of ours, as a number or a `timedelta`;
             900 by default, the example in Listrak's article. 0 means the same second. Fractions of a second are
             dropped. At most 365 days; it cannot be switched off.
@@ -695,6 +725,9 @@ class Webhook:
         aliases: your own names for what the views look for, tried before the built-in ones, such as
             `{"email": ["shopper_mail"], "items": ["basket.lines"]}`; dots lead into objects. Case, `_`, `-` and spaces
             make no difference.
+        clock: returns our own time, in Unix seconds; the system's clock by default. It is for tests: freezegun and
+            time-machine move `lambda: time.time()`, and not the clock of the system. If it raises an exception, or
+            returns something that is not a finite `int` or `float`, what reads it raises `ConfigurationError`.
 
     Raises:
         ConfigurationError: an argument cannot be right, such as an empty secret or one with white space around it.
@@ -715,6 +748,7 @@ class Webhook:
         encoding: AcceptedEncoding = ...,
         max_body: int = ...,
         aliases: Aliases = ...,
+        clock: Clock | None = None,
     ) -> Webhook: ...
     def __repr__(self, /) -> str: ...
     @property
@@ -736,18 +770,24 @@ class Webhook:
             >>> Webhook("the HMAC secret").check_size(int("49"))
         """
     @property
+    def clock(self, /) -> Clock | None:
+        """
+        The function that returns our own time, if it is not the system's clock.
+        """
+    @property
     def encoding(self, /) -> str:
         """
         Which signature encodings are taken: `"any"`, `"base64"` or `"hex"`.
         """
     @staticmethod
     def from_env(
-        name: str = "LISTRAK_WEBHOOK_SECRET",
+        name: str = ...,
         *,
         tolerance: Tolerance = ...,
         encoding: AcceptedEncoding = ...,
         max_body: int = ...,
         aliases: Aliases = ...,
+        clock: Clock | None = None,
     ) -> Webhook:
         """
         Return a Webhook with the secret in an environment variable.
@@ -755,7 +795,7 @@ class Webhook:
         Args:
             name: the variable of the current secret. Where `<name>_PREVIOUS` is set too and not empty, it is the old
                 one, still accepted during a rotation.
-            tolerance, encoding, max_body, aliases: as for `Webhook`.
+            tolerance, encoding, max_body, aliases, clock: as for `Webhook`.
 
         Raises:
             ConfigurationError: the variable is unset or empty, or what it holds cannot be a secret.
@@ -775,20 +815,24 @@ class Webhook:
         self,
         /,
         body: bytes | bytearray | memoryview | str,
-        timestamp: SigningTime = ...,
+        timestamp: SigningTime | None = None,
         *,
         encoding: SigningEncoding = ...,
     ) -> str:
         """
         Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
 
+        A signature holds for its timestamp only, and the receiver needs both. Without a timestamp this signs for the
+        present second and does not say which one that was: `signed_headers` returns both.
+
         Args:
             body: the raw body.
-            timestamp: Unix seconds, an aware `datetime`, or `None` for now.
+            timestamp: Unix seconds, an aware `datetime`, or `None` for now, by the webhook's clock.
             encoding: `"base64"` (the default) or `"hex"`.
 
         Raises:
             ValueError: the timestamp is naive or does not have ten digits.
+            ConfigurationError: the webhook's own clock does not return the time.
 
         Example:
             >>> Webhook("listrak-test-secret").sign(b"", 1700000000)
@@ -798,12 +842,18 @@ class Webhook:
         self,
         /,
         body: bytes | bytearray | memoryview | str,
-        timestamp: SigningTime = ...,
+        timestamp: SigningTime | None = None,
         *,
         encoding: SigningEncoding = ...,
     ) -> dict[str, str]:
         """
-        Return the two headers of a delivery of `body`, signed as `sign` does.
+        Return the two headers of a delivery of `body`: the timestamp, and the signature that `sign` returns for it.
+
+        Args:
+            body, timestamp, encoding: as for `sign`.
+
+        Raises:
+            ValueError, ConfigurationError: as `sign`.
 
         Example:
             >>> Webhook("listrak-test-secret").signed_headers(b"", 1700000000)["LTK-Timestamp"]
@@ -828,12 +878,14 @@ class Webhook:
             body: the raw request body, byte for byte; `bytes` are not copied.
             headers: the request's headers as the framework gives them: any mapping, in any case, whose values are
                 `str`, `bytes` or one-element lists; pairs, as ASGI has them; a WSGI environ or Django's `META`.
-            now: our own time in Unix seconds, for checking an old capture; the system's clock by default.
+            now: our own time in Unix seconds, for checking an old capture; by default the webhook's clock, which is the
+                system's unless another was given.
 
         Raises:
             VerificationError: it is not genuine, or not timely; each reason has its own subclass.
             BodyTooLargeError: it is larger than `max_body`.
             TypeError: an argument is of the wrong type, such as parsed JSON for the body.
+            ConfigurationError: the webhook's own clock does not return the time.
 
         Example:
             >>> webhook = Webhook("example-hmac-secret")
@@ -866,7 +918,7 @@ class Webhook:
             now: as for `verify`.
 
         Raises:
-            VerificationError, BodyTooLargeError, TypeError: as `verify`.
+            VerificationError, BodyTooLargeError, TypeError, ConfigurationError: as `verify`.
         """
 
 def sign(
@@ -880,11 +932,13 @@ def sign(
     Sign one body in one call, as Listrak would.
 
     Args:
-        body, timestamp, encoding: as for `Webhook.sign`.
+        body, encoding: as for `Webhook.sign`.
+        timestamp: Unix seconds or an aware `datetime`: the one that is sent, which the receiver needs too.
         secret: as for `Webhook`; the first of several signs.
 
     Raises:
         ValueError: as `Webhook.sign`.
+        TypeError: an argument is of the wrong type, such as `None` for the timestamp.
         ConfigurationError: as `Webhook`.
     """
 
@@ -898,13 +952,16 @@ def verify(
     encoding: AcceptedEncoding = ...,
     max_body: int = ...,
     aliases: Aliases = ...,
+    clock: Clock | None = None,
 ) -> Event:
     """
-    Verify one delivery in one call. Where there are many, make a `Webhook` once and use its `verify`.
+    Verify one delivery in one call. If there are many, make a `Webhook` once and use its `verify`.
+
+    It logs nothing; a `Webhook` warns of a secret that looks like a slip.
 
     Args:
         body, headers, now: as for `Webhook.verify`.
-        secret, tolerance, encoding, max_body, aliases: as for `Webhook`.
+        secret, tolerance, encoding, max_body, aliases, clock: as for `Webhook`.
 
     Raises:
         VerificationError, BodyTooLargeError, TypeError: as `Webhook.verify`.

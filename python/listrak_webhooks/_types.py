@@ -8,19 +8,23 @@ Secret: TypeAlias = str | bytes
 """One HMAC Secret."""
 
 Secrets: TypeAlias = Secret | Sequence[Secret]
-"""The HMAC Secret, or several while it is being rotated, the current one first."""
+"""The HMAC Secret, or a list or tuple of several while it is being rotated, the current one first.
+
+Other sequences are rejected when the program runs. A union of lists would say so here, and would not fit a literal with
+both types in it.
+"""
 
 Tolerance: TypeAlias = float | timedelta
 """A span, in seconds where it is a number."""
 
 AcceptedEncoding: TypeAlias = Literal["any", "base64", "hex"]
 SigningEncoding: TypeAlias = Literal["base64", "hex"]
-SigningTime: TypeAlias = int | datetime | None
+SigningTime: TypeAlias = int | datetime
 
 Clock: TypeAlias = Callable[[], float]
 """Returns Unix seconds, as `time.time` does."""
 
-Aliases: TypeAlias = Mapping[str, Sequence[str]] | None
+Aliases: TypeAlias = Mapping[str, list[str] | tuple[str, ...]] | None
 """Paths by the name of what they lead to."""
 
 T = TypeVar("T")

@@ -24,9 +24,9 @@ from ._adapter import missing_framework
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
 from ._http.receiver import Arguments, Receiver, Stack
-from ._http.rejection import logger
 from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
 from .exceptions import ConfigurationError
+from .instrumentation import logger
 
 try:
     from flask import Flask, Request, Response, current_app, jsonify, make_response, request, request_started

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -36,6 +38,10 @@ Webhook(["new", b"old"])
 Webhook(("new", "old"), tolerance=300, encoding="hex", max_body=1024)
 Webhook("a secret", tolerance=1.5, encoding="base64")
 Webhook("a secret", tolerance=timedelta(minutes=5), encoding="any")
+Webhook("a secret", clock=time.time)
+Webhook("a secret", clock=lambda: 1_700_000_000)
+names: list[str] = ["new", "old"]
+Webhook(names)
 Webhook("a secret", aliases={"email": ["shopper_mail"], "items": ("basket.lines",)})
 assert_type(Webhook.from_env(), Webhook)
 assert_type(Webhook.from_env("SHOP_SECRET", tolerance=60, encoding="hex", max_body=1), Webhook)
@@ -44,6 +50,7 @@ webhook = Webhook("a secret")
 assert_type(webhook.tolerance, int)
 assert_type(webhook.encoding, str)
 assert_type(webhook.max_body, int)
+assert_type(webhook.clock, Callable[[], float] | None)
 
 headers = webhook.signed_headers(body)
 assert_type(headers, dict[str, str])
@@ -52,7 +59,7 @@ assert_type(webhook.sign(bytearray(body), 1_700_000_000, encoding="hex"), str)
 assert_type(webhook.sign("{}", datetime.now(timezone.utc)), str)
 assert_type(webhook.signed_headers(memoryview(body), None, encoding="base64"), dict[str, str])
 assert_type(sign(body, 1_700_000_000, "a secret", encoding="hex"), str)
-assert_type(sign(body, None, ["new", b"old"]), str)
+assert_type(sign(body, datetime.now(timezone.utc), ["new", b"old"]), str)
 
 
 def check() -> None:
@@ -71,6 +78,7 @@ def read(event: Event) -> None:
     assert_type(event.timestamp, int)
     assert_type(event.sent_at, datetime)
     assert_type(event.id, str)
+    assert_type(event.public_id, str)
     assert_type(event.expires_at, int)
     assert_type(event.secret_index, int)
     assert_type(event.encoding, str)

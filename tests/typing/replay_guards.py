@@ -8,6 +8,8 @@ from typing import Annotated
 
 import redis
 import redis.asyncio
+import redis.asyncio.cluster
+import redis.cluster
 from django.http import HttpRequest
 from fastapi import Depends
 from listrak_webhooks import Event
@@ -33,6 +35,12 @@ over_async_redis = RedisReplayGuard(redis.asyncio.Redis(), fail_open=False)
 cache = DjangoCacheReplayGuard("default", lease=30)
 guards: tuple[ReplayGuard, ...] = (memory, sqlite, over_redis, cache)
 async_guards: tuple[AsyncReplayGuard, ...] = (memory, sqlite, over_redis, over_async_redis, cache)
+
+
+def over_a_cluster(
+    nodes: redis.cluster.RedisCluster, async_nodes: redis.asyncio.cluster.RedisCluster
+) -> tuple[ReplayGuard, AsyncReplayGuard]:
+    return RedisReplayGuard(nodes), RedisReplayGuard(async_nodes)
 
 
 class Own:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from listrak_webhooks._event_loops import finished, in_thread
 from listrak_webhooks.exceptions import ConfigurationError
-
-from .rejection import logger
-from .threads import in_thread, shielded
 
 if TYPE_CHECKING:
     from listrak_webhooks._core import Event
@@ -76,7 +75,7 @@ class Admission:
         self.first = True
 
     def enter(self) -> Steps[bool]:
-        """Claim the delivery; return whether it is to be handled, and log it if that has been done.
+        """Claim the delivery; return whether it is to be handled, or that has been done.
 
         Raises:
             DuplicateDeliveryError, ReplayGuardError: as the guard.
@@ -95,7 +94,6 @@ class Admission:
             entered = yield context.__enter__
         self._context, self.first = context, bool(entered)
         if not self.first:
-            logger().info("delivery %s came again; it was handled before and the response is 200", self.event.id[:8])
             yield from self.leave()
         return self.first
 
@@ -115,11 +113,11 @@ class _InThread:
         self._context = context
 
     async def __aenter__(self) -> Any:
-        return await shielded(in_thread(self._context.__enter__), undo=self._give_back)
+        return await finished(lambda: in_thread(self._context.__enter__), undo=self._give_back)
 
     async def __aexit__(self, *exception: object) -> None:
-        await shielded(in_thread(self._context.__exit__, *exception))
+        await finished(lambda: in_thread(partial(self._context.__exit__, *exception)))
 
     async def _give_back(self) -> None:
         error = NotHandledError()
-        await in_thread(self._context.__exit__, type(error), error, None)
+        await in_thread(partial(self._context.__exit__, type(error), error, None))

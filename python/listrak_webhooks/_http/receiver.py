@@ -12,15 +12,17 @@ elsewhere, as FastAPI does, uses the two ends apart: `verify` and `handle`.
 
 from __future__ import annotations
 
+import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from listrak_webhooks._steps import arun, run
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError, WebhookError
+from listrak_webhooks.instrumentation import LogListener, OnRejectedListener
 
 from .admission import Admission, check_guard, not_handled
 from .body import DEFAULT_BODY_TIMEOUT, Body, check_body_timeout, verify
-from .rejection import Rejection, forget_frames, log_rejection, notify
+from .rejection import Rejection, duplicate_outcome, emit, rejection_outcome
 from .source import ABSENT, Given, Source, check_resolved
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from listrak_webhooks._core import Event, Webhook
     from listrak_webhooks._steps import Steps
     from listrak_webhooks._types import Headers, Secrets
+    from listrak_webhooks.instrumentation import Listener
     from listrak_webhooks.replay import AsyncReplayGuard, ReplayGuard
 
 Request = TypeVar("Request")
@@ -137,6 +140,9 @@ class Receiver(Generic[Request, Response]):
     def __init__(self, stack: Stack[Request, Response], arguments: Arguments[Request]) -> None:
         self.stack = stack
         self.arguments = arguments
+        self.listeners: list[Listener] = [LogListener()]
+        if arguments.on_rejected is not None:
+            self.listeners.append(OnRejectedListener(arguments.on_rejected, stack.call))
 
     def receive(self, request: Request) -> Reception[Request, Response]:
         """Return the context in which a request is verified, admitted, handled and responded to."""
@@ -160,15 +166,34 @@ class Receiver(Generic[Request, Response]):
         body = yield partial(stack.body, request, webhook, arguments.body_timeout)
         return verify(webhook, body, stack.headers(request))
 
-    def reject(self, error: Rejection, request: Request) -> Steps[Response]:
-        """Log a rejection, notify `on_rejected`, and return the response."""
-        forget_frames(error)
+    async def averify(self, request: Request) -> Event:
+        """Do as `verify`, for stacks whose `body` is async: without steps, which cost more than the verification."""
+        stack, arguments = self.stack, self.arguments
+        if arguments.resolver is None:
+            webhook = arguments.source.get()
+        else:
+            webhook = check_resolved(await cast("Awaitable[Webhook]", stack.call(arguments.resolver, request)))
+        body = await cast("Awaitable[Body]", stack.body(request, webhook, arguments.body_timeout))
+        return verify(webhook, body, stack.headers(request))
+
+    def reject(self, error: Rejection, request: Request, started: float | None = None) -> Steps[Response]:
+        """Tell the listeners of a rejection, and return the response.
+
+        Args:
+            error: why.
+            request: the framework's own.
+            started: `time.perf_counter()` when the request came; now by default.
+        """
         status = self.stack.status_of(error)
-        log_rejection(error, status)
-        on_rejected = self.arguments.on_rejected
-        if on_rejected is not None and isinstance(error, WebhookError):
-            yield from notify(on_rejected, error, request, self.stack.call)
+        outcome = rejection_outcome(error, status, time.perf_counter() if started is None else started)
+        yield from emit(self.listeners, outcome, error, request)
         return self.stack.rejection(error, status)
+
+    def pass_over(self, event: Event, request: Request, started: float) -> Steps[Response]:
+        """Tell the listeners of a delivery that was handled before, and return the response."""
+        response = self.stack.empty()
+        yield from emit(self.listeners, duplicate_outcome(event, self.stack.status(response), started), None, request)
+        return response
 
 
 class Reception(Generic[Request, Response]):
@@ -178,7 +203,7 @@ class Reception(Generic[Request, Response]):
     `None`, and `response` is there already. Behind the block `response` is what to respond with.
     """
 
-    __slots__ = ("_admission", "_receiver", "_request", "event", "response")
+    __slots__ = ("_admission", "_receiver", "_request", "_started", "event", "response")
 
     event: Event | None
     response: Any
@@ -186,6 +211,7 @@ class Reception(Generic[Request, Response]):
     def __init__(self, receiver: Receiver[Request, Response], request: Request, event: Event | None = None) -> None:
         self._receiver = receiver
         self._request = request
+        self._started = time.perf_counter()
         self._admission: Admission | None = None
         self.event = event
         self.response = None
@@ -218,10 +244,10 @@ class Reception(Generic[Request, Response]):
             if replay is not None:
                 self._admission = Admission(replay, event, can_await=receiver.stack.can_await)
                 if not (yield from self._admission.enter()):
-                    self.response = receiver.stack.empty()
+                    self.response = yield from receiver.pass_over(event, self._request, self._started)
                     return
         except (WebhookError, ConfigurationError) as error:
-            self.response = yield from receiver.reject(error, self._request)
+            self.response = yield from receiver.reject(error, self._request, self._started)
             return
         self.event = event
 
@@ -237,7 +263,7 @@ class Reception(Generic[Request, Response]):
             yield from self._admission.leave(error)
         if not isinstance(error, PayloadError):
             return False
-        self.response = yield from self._receiver.reject(error, self._request)
+        self.response = yield from self._receiver.reject(error, self._request, self._started)
         stack.undo()
         return True
 

@@ -1,68 +1,53 @@
-"""What becomes of a rejected delivery: one line in the log, and a call of the user's `on_rejected`."""
+"""What an outcome is made of, and how its listeners are told."""
 
 from __future__ import annotations
 
-import logging
+import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from listrak_webhooks.exceptions import ConfigurationError, ReplayGuardError, WebhookError
+from listrak_webhooks.exceptions import ConfigurationError, WebhookError
+from listrak_webhooks.instrumentation import Listener, Outcome, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
+    from listrak_webhooks._core import Event
     from listrak_webhooks._steps import Steps
 
 Rejection = WebhookError | ConfigurationError
 
 
-def logger() -> logging.Logger:
-    """Return the package's logger.
-
-    It is looked up for each record and not made on import: `logging.config.dictConfig` disables every logger that
-    exists already and that it does not name.
-    """
-    return logging.getLogger("listrak_webhooks")
-
-
-def log_rejection(error: Rejection, status: int) -> None:
-    """Log one rejection: a WARNING with the code and what to do, an ERROR if the fault is on our own side.
-
-    The record has the text of the error and not the error: its traceback holds frames, and these hold the body.
+def rejection_outcome(error: Rejection, status: int, started: float) -> Outcome:
+    """Return the outcome of a rejected delivery.
 
     Args:
-        error: why the delivery was rejected.
+        error: why.
         status: the response's.
+        started: `time.perf_counter()` when the request came.
     """
-    level = logging.ERROR if isinstance(error, ConfigurationError | ReplayGuardError) else logging.WARNING
-    logger().log(
-        level,
-        "rejected a delivery with %d %s: %s",
-        status,
-        error.code,
-        str(error),
-        extra={"listrak_code": error.code, "listrak_status": status},
-    )
+    skew = getattr(error, "skew", None)
+    return Outcome(status, error.code, str(error), skew, time.perf_counter() - started)
 
 
-def notify(
-    on_rejected: Callable[..., object], error: WebhookError, request: object, call: Callable[..., Any]
-) -> Steps[None]:
-    """Call the user's `on_rejected`; log what it raises, and let the rejection stand.
+def duplicate_outcome(event: Event, status: int, started: float) -> Outcome:
+    """Return the outcome of a delivery that was handled before; the arguments are as for `rejection_outcome`."""
+    seconds = time.perf_counter() - started
+    return Outcome(status, seconds=seconds, duplicate=True, facts={"delivery": event.id[:8]})
 
-    Args:
-        on_rejected: the user's.
-        error: what it is called with. Its traceback goes first: the frames hold the body and the headers.
-        request: the second argument.
-        call: how the stack calls a function of the user's.
-    """
-    forget_frames(error)
-    try:
-        yield lambda: call(on_rejected, error, request)
-    except Exception as raised:  # noqa: BLE001
-        # As text: an exception in a log record keeps every frame of its traceback, and these hold the request.
-        text = "".join(traceback.format_exception(raised))
-        logger().error("on_rejected raised; the delivery stays rejected\n%s", text)
+
+def emit(listeners: Sequence[Listener], outcome: Outcome, error: Rejection | None, request: object) -> Steps[None]:
+    """Tell all listeners of an outcome; log what one of them raises, and let the outcome stand."""
+    if error is not None:
+        forget_frames(error)
+    for listener in listeners:
+        try:
+            yield partial(listener, outcome, error, request)
+        except Exception as raised:  # noqa: BLE001, PERF203
+            # As text: an exception in a log record keeps every frame of its traceback, and these hold the request.
+            text = "".join(traceback.format_exception(raised))
+            logger().error("on_rejected raised; the delivery stays rejected\n%s", text)
 
 
 def forget_frames(error: BaseException) -> None:

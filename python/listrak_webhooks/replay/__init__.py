@@ -11,16 +11,22 @@ True
 
 from listrak_webhooks._core import MemoryReplayGuard
 
-from ._guard import AsyncReplayGuard, ReplayGuard
-from .django import DjangoCacheReplayGuard
-from .redis import RedisReplayGuard
-from .sqlite import SqliteReplayGuard
+from ._django_cache import DjangoCacheReplayGuard
+from ._guard import StoreGuard
+from ._protocols import AsyncReplayGuard, ReplayGuard
+from ._redis import RedisReplayGuard
+from ._sqlite import SqliteReplayGuard
+from ._store import Delivery, ReplayStore, State
 
 __all__ = [
     "AsyncReplayGuard",
+    "Delivery",
     "DjangoCacheReplayGuard",
     "MemoryReplayGuard",
     "RedisReplayGuard",
     "ReplayGuard",
+    "ReplayStore",
     "SqliteReplayGuard",
+    "State",
+    "StoreGuard",
 ]

@@ -1,0 +1,1 @@
+"""What receiving a delivery costs, beside the other ways to do it."""

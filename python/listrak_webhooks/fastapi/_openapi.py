@@ -1,0 +1,232 @@
+"""What FastAPI's documentation says about a webhook, and what FastAPI is told about types that it cannot fill."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from fastapi.openapi.models import APIKey, APIKeyIn
+
+from listrak_webhooks import _models
+from listrak_webhooks._core import Event
+from listrak_webhooks.exceptions import (
+    BodyTooLargeError,
+    BodyUnavailableError,
+    ConfigurationError,
+    DuplicateDeliveryError,
+    FutureTimestampError,
+    MalformedSignatureError,
+    MalformedTimestampError,
+    MissingHeaderError,
+    PayloadError,
+    ReplayGuardError,
+    SignatureMismatchError,
+    StaleTimestampError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from listrak_webhooks._http.rejection import Rejection
+
+REJECTIONS: tuple[type[Rejection], ...] = (
+    MissingHeaderError,
+    MalformedTimestampError,
+    MalformedSignatureError,
+    SignatureMismatchError,
+    StaleTimestampError,
+    FutureTimestampError,
+    PayloadError,
+    DuplicateDeliveryError,
+    BodyTooLargeError,
+    BodyUnavailableError,
+    ReplayGuardError,
+    ConfigurationError,
+)
+"""What a route can respond with, for its documentation."""
+
+SCHEME_NAME = "ListrakSignature"
+
+SCHEME = APIKey(
+    **{"in": APIKeyIn.header},  # type: ignore[arg-type]
+    name="LTK-HmacSignature",
+    description=(
+        "HMAC-SHA256 of the raw body directly followed by the value of the header `LTK-Timestamp`, the Unix seconds at "
+        "which Listrak sent this; in base64 or hex."
+    ),
+)
+"""The two headers, as FastAPI finds them in a dependency without work for each request.
+
+Declared as parameters they would be parsed and validated for each request, although what is verified is the raw list.
+"""
+
+_TIMESTAMP = {
+    "name": "LTK-Timestamp",
+    "in": "header",
+    "required": True,
+    "description": "Unix seconds at which Listrak sent this.",
+    "schema": {"type": "string", "pattern": "^[1-9][0-9]{9}$"},
+}
+
+MOST_PROBLEMS = 100
+"""How many places of a payload that does not fit are in the response; behind them it says how many more there are."""
+
+
+def detail_of(error: Rejection) -> Any:
+    """Return what the response to a rejection says: the code, or the places at which the payload does not fit.
+
+    They are given as FastAPI gives its own, but for the messages and the values.
+    """
+    problems = error.problems if isinstance(error, PayloadError) else ()
+    if not problems:
+        return error.code
+    detail: list[dict[str, Any]] = [
+        {"type": error.code, "loc": ["body", *problem.path]} for problem in problems[:MOST_PROBLEMS]
+    ]
+    more = len(problems) - len(detail) + getattr(error, "more", 0)
+    if more:
+        detail.append({"type": error.code, "loc": ["body"], "more": more})
+    return detail
+
+
+class RouteDocs(TypedDict):
+    """Arguments of `app.post` and its kin."""
+
+    responses: dict[int | str, dict[str, Any]]
+    openapi_extra: dict[str, Any]
+
+
+def route_docs(model: Any = None) -> RouteDocs:
+    """Return the arguments that document a webhook's JSON body and rejections in the OpenAPI schema.
+
+    The signature is in the schema without this, as a security scheme; its description names the other header too.
+
+    Args:
+        model: the type that the payload is parsed as, to be documented as the body; any object, if there is none.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from listrak_webhooks import Event
+        >>> from listrak_webhooks.fastapi import listrak_webhook, route_docs
+        >>> app = FastAPI()
+        >>> @app.post("/listrak", **route_docs())
+        ... @listrak_webhook("the HMAC secret")
+        ... async def listrak(event: Event) -> None:
+        ...     print(event.payload)
+    """
+    by_status: dict[int, list[type[Rejection]]] = {}
+    for rejection in REJECTIONS:
+        by_status.setdefault(rejection.status, []).append(rejection)
+    responses = {status: _document(rejections) for status, rejections in by_status.items()}
+    if model is not None:
+        responses[int(HTTPStatus.UNPROCESSABLE_ENTITY)] = deepcopy(_MISFIT)
+    return {
+        "responses": dict(sorted(responses.items())),
+        "openapi_extra": {
+            "parameters": [deepcopy(_TIMESTAMP)],
+            "requestBody": {
+                "required": True,
+                "description": "What the marketer wrote in Journey Hub, or what Listrak captured for the journey.",
+                "content": {"application/json": {"schema": _models.json_schema(model)}},
+            },
+        },
+    }
+
+
+_MISFIT = {
+    "description": f"- `{PayloadError.code}`: The delivery is genuine, but its payload does not fit; `loc` says where.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "detail": {
+                        "type": "array",
+                        "maxItems": MOST_PROBLEMS + 1,
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "type": {"type": "string", "enum": [PayloadError.code]},
+                                "loc": {
+                                    "type": "array",
+                                    "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                                },
+                                "more": {
+                                    "type": "integer",
+                                    "description": "How many more places there are, in the last item if there are any.",
+                                },
+                            },
+                            "required": ["type", "loc"],
+                        },
+                    }
+                },
+                "required": ["detail"],
+            }
+        }
+    },
+}
+"""The response to a payload that does not fit."""
+
+
+def _document(rejections: list[type[Rejection]]) -> dict[str, Any]:
+    codes = [rejection.code for rejection in rejections]
+    reasons = [f"- `{rejection.code}`: {(rejection.__doc__ or '').splitlines()[0]}" for rejection in rejections]
+    detail = {"type": "string", "enum": codes}
+    schema = {"type": "object", "properties": {"detail": detail}, "required": ["detail"]}
+    return {"description": "\n".join(reasons), "content": {"application/json": {"schema": schema}}}
+
+
+class _Rejected:
+    """A note in `Annotated` at which FastAPI fails, when it reads it, with a message of ours.
+
+    Args:
+        message: what to write instead.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __repr__(self) -> str:
+        return "..."
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
+        """Raise; Pydantic calls this when FastAPI defines a route."""
+        raise ConfigurationError(self._message)
+
+
+def reject_as_parameter(function: Callable[..., Any], message: str) -> None:
+    """Let FastAPI fail with a message when somebody writes `Depends(function)`.
+
+    It reads the annotations of a dependency's parameters, and would take them for the query or the body.
+
+    Args:
+        function: one with the parameter `webhook`.
+        message: what to write instead.
+    """
+    function.__annotations__["webhook"] = Annotated[Any, _Rejected(message)]
+
+
+def _event_schema(_class: type[Event], source: object, handler: Callable[[Any], Any]) -> Any:
+    """Return what Pydantic knows of `Event`: an object, if a model allows arbitrary ones.
+
+    Raises:
+        ConfigurationError: it is to be filled from a request or made a response, which FastAPI would say in words of
+            Pydantic's.
+    """
+    # Here and not above, because version 1 does not have it, and does not call this.
+    from pydantic.errors import PydanticSchemaGenerationError  # noqa: PLC0415
+
+    try:
+        return handler(source)
+    except PydanticSchemaGenerationError:
+        raise ConfigurationError(
+            "FastAPI cannot fill a parameter of the type Event from a request by itself; put @listrak_webhook between "
+            "@app.post(...) and the handler, or annotate the parameter as Annotated[Event, Depends(ListrakWebhook())]; "
+            "and if Event is what the handler returns, return event.to_dict()"
+        ) from None
+
+
+def teach_pydantic() -> None:
+    """Give `Event` the method by which Pydantic asks a class about itself."""
+    Event.__get_pydantic_core_schema__ = classmethod(_event_schema)  # type: ignore[attr-defined]

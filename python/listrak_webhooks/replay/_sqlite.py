@@ -1,0 +1,261 @@
+"""The guard for several processes on one machine, with nothing but the standard library."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE, check_seconds
+from ._guard import StoreGuard
+from ._sqlite_file import Turn, check_file, check_path, describe, open_file, shrink, shrink_log, unusable
+from ._store import MARGIN, State
+
+if TYPE_CHECKING:
+    from listrak_webhooks._types import Clock, Tolerance
+
+    from ._store import Delivery
+
+PURGED_AT_ONCE = 100
+"""How many rows one claim deletes at most; it adds one."""
+
+COMMITS_PER_LOOK = 100
+"""After how many transactions of a process it looks at how large the write-ahead log is."""
+
+FIND = "SELECT token, claimed_at, lease_ends, keep_until FROM delivery WHERE id = :id"
+
+ADD = "INSERT OR IGNORE INTO delivery VALUES (:id, :token, :monotonic, :lease_ends, :keep_until)"
+
+PUT = "REPLACE INTO delivery VALUES (:id, :token, :monotonic, :lease_ends, :keep_until)"
+
+KEEP = "UPDATE delivery SET keep_until = max(keep_until, :keep_until) WHERE id = :id"
+
+# What nearly every completion is: of a claim that is still held, and whose row is kept for long enough. A completion
+# that changes `keep_until` would have to write to the index too.
+COMPLETE_HELD = """
+    UPDATE delivery SET token = NULL WHERE id = :id AND token = :token
+    AND claimed_at <= :monotonic AND :monotonic < lease_ends AND keep_until >= :keep_until - :margin
+"""
+
+COMPLETE = "UPDATE delivery SET token = NULL WHERE id = :id"
+
+RELEASE = "DELETE FROM delivery WHERE id = :id AND token = :token"
+
+# A claim outlives its entry if the lease is not over, whatever becomes of the wall clock.
+PURGE = """
+    DELETE FROM delivery WHERE id IN (
+        SELECT id FROM delivery WHERE keep_until <= :now
+        AND (token IS NULL OR lease_ends <= :monotonic OR claimed_at > :monotonic) LIMIT :some
+    )
+"""
+
+
+class SqliteReplayGuard(StoreGuard):
+    """Lets each delivery be handled once on this machine, in however many processes, and across restarts.
+
+    A completed delivery is on the disk before the block is left, and so survives a power loss. Safe to share between
+    threads and across `fork`. The file must be on a local disk: SQLite's locks do not work on a network share. All
+    processes must run on the same kernel, as the containers of one machine do, because leases go by its clock.
+
+    Args:
+        path: the database's file. The first delivery makes it, for this user alone (mode 0600); an existing file keeps
+            its mode. Keep it to this guard. Its folder must exist, and be writable, when the guard is made.
+        lease: the seconds after which a claim may be taken over by another try because its process died; longer than a
+            handler ever takes.
+        fail_open: handle deliveries all the same while the file cannot be used, though they may be handled twice then.
+        timeout: the seconds to wait for the file while other processes write to it.
+        tolerance: the longest tolerance, in seconds or as a `timedelta`, of the webhooks whose deliveries the guard
+            sees. A guard that sees a longer one goes by that from then on.
+        clock: returns Unix seconds; for tests. The system's clocks by default.
+
+    Raises:
+        ConfigurationError: an argument cannot be right, or the file cannot be used.
+
+    Example:
+        >>> from listrak_webhooks.replay import SqliteReplayGuard
+        >>> guard = SqliteReplayGuard("deliveries.db")
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lease: float = DEFAULT_LEASE,
+        fail_open: bool = False,
+        timeout: float = 5.0,
+        tolerance: Tolerance = DEFAULT_TOLERANCE,
+        clock: Clock | None = None,
+    ) -> None:
+        store = _Store(check_path(path), check_seconds("timeout", timeout))
+        super().__init__(store, lease=lease, fail_open=fail_open, tolerance=tolerance, clock=clock)
+        check_file(store.path)
+        self._path = store.path
+
+    def __repr__(self) -> str:
+        return f"SqliteReplayGuard({self._path!r})"
+
+
+class _Handle:
+    """The connection of one process, which its threads use in turn.
+
+    They wait for each other here and not in SQLite, which would have them sleep and try again.
+    """
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.Lock()
+        self.connection: sqlite3.Connection | None = None
+        self.commits = 0
+
+    def drop(self) -> None:
+        """Close the connection, whatever state it is in, which rolls back; the next transaction starts afresh."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+    def __del__(self) -> None:
+        # From Python 3.13 on, `sqlite3` warns of a connection that nobody closed.
+        if self.connection is not None and self.pid == os.getpid():
+            self.connection.close()
+
+
+_inherited: list[_Handle] = []
+"""What a fork left behind. Closing such a connection could pull the write-ahead log from under the parent."""
+
+
+class _Store:
+    is_async = False
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self.path = path
+        self.timeout = timeout
+        self.turn = Turn(path)
+        self._handle = _Handle()
+
+    def claim(self, delivery: Delivery) -> State:
+        # A claim that a power loss takes away is one whose handler died with it.
+        with self._transaction("NORMAL") as connection:
+            values = _values(delivery)
+            values["lease_ends"] = values["monotonic"] + delivery.lease
+            if connection.execute(PURGE, values).rowcount:
+                shrink(connection)
+            if connection.execute(ADD, values).rowcount:
+                return State.CLAIMED
+            state, kept_until = _find(connection, values)
+            if state is State.FREE or state is State.CLAIMED:
+                connection.execute(PUT, values)
+                return State.CLAIMED
+            if state is State.COMPLETED and values["keep_until"] > kept_until + MARGIN:
+                connection.execute(KEEP, values)
+            return state
+
+    def complete(self, delivery: Delivery) -> State:
+        with self._transaction("FULL") as connection:
+            values = _values(delivery)
+            if connection.execute(COMPLETE_HELD, values).rowcount:
+                return State.CLAIMED
+            state, _ = _find(connection, values)
+            if state is not State.HELD:
+                values |= {"token": None, "lease_ends": 0}
+                connection.execute(ADD, values)
+                connection.execute(COMPLETE, values)
+                connection.execute(KEEP, values)
+            return state
+
+    def release(self, delivery: Delivery) -> State:
+        with self._transaction("NORMAL") as connection:
+            values = _values(delivery)
+            state, _ = _find(connection, values)
+            connection.execute(RELEASE, values)
+            return state
+
+    def explain(self, error: Exception) -> str:
+        return unusable(self.path, describe(error))
+
+    def _transaction(self, synchronous: str) -> _Transaction:
+        if self._handle.pid != os.getpid():
+            _inherited.append(self._handle)
+            self._handle = _Handle()
+        return _Transaction(self, self._handle, synchronous)
+
+
+class _Transaction:
+    """The process's connection inside a write transaction, which is committed at the end."""
+
+    __slots__ = ("_handle", "_store", "_synchronous")
+
+    def __init__(self, store: _Store, handle: _Handle, synchronous: str) -> None:
+        self._store = store
+        self._handle = handle
+        self._synchronous = synchronous
+
+    def __enter__(self) -> sqlite3.Connection:
+        handle, store = self._handle, self._store
+        deadline = time.monotonic() + store.timeout
+        locked = False
+        try:
+            locked = handle.lock.acquire(timeout=store.timeout)
+            if not locked:
+                raise sqlite3.OperationalError("database is locked by other threads")  # noqa: TRY301
+            connection = handle.connection
+            if connection is None:
+                connection = handle.connection = open_file(store.path, deadline)
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            store.turn.take(partial(connection.execute, "BEGIN IMMEDIATE"), deadline)
+        except BaseException:
+            if locked:
+                handle.drop()
+                handle.lock.release()
+            raise
+        return connection
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        handle = self._handle
+        try:
+            if kind is None and handle.connection is not None:
+                handle.connection.execute("COMMIT")
+                handle.commits += 1
+                if handle.commits % COMMITS_PER_LOOK == 0:
+                    shrink_log(handle.connection, self._store.path)
+            else:
+                handle.drop()
+        except BaseException:
+            handle.drop()
+            raise
+        finally:
+            handle.lock.release()
+
+
+def _values(delivery: Delivery) -> dict[str, Any]:
+    """Return what the statements need to know; inside a transaction.
+
+    The clocks are read behind the lock, so that the claim of another that has just been made is in their past.
+    """
+    now = delivery.now()
+    return {
+        "id": delivery.id,
+        "token": delivery.token,
+        "now": now,
+        "monotonic": delivery.monotonic(),
+        # A claim is not forgotten before its lease is over.
+        "keep_until": now + max(delivery.keep_for, delivery.lease),
+        "margin": MARGIN,
+        "some": PURGED_AT_ONCE,
+    }
+
+
+def _find(connection: sqlite3.Connection, values: dict[str, Any]) -> tuple[State, float]:
+    """Return the state of a delivery, as its claim sees it, and until when its row is kept."""
+    row = connection.execute(FIND, values).fetchone()
+    if row is None:
+        return State.FREE, 0.0
+    token, claimed_at, lease_ends, keep_until = row
+    if token is None:
+        return (State.COMPLETED if values["now"] < keep_until else State.FREE), keep_until
+    # One that was claimed in the future was claimed before the machine was restarted, and its process is gone.
+    if not claimed_at <= values["monotonic"] < lease_ends:
+        return State.FREE, keep_until
+    return (State.CLAIMED if token == values["token"] else State.HELD), keep_until

@@ -1,0 +1,265 @@
+//! What the user sets, checked once, as it comes in: each type here is one argument of the public interface.
+
+mod aliases;
+mod seconds;
+mod secrets;
+
+use std::convert::Infallible;
+
+#[cfg(feature = "stub")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt};
+#[cfg(feature = "stub")]
+use pyo3::{type_hint_identifier, type_hint_subscript};
+
+use self::aliases::optional_aliases;
+pub(crate) use self::aliases::{UsersNames, aliases, aliases_to_dict};
+use self::seconds::{Seconds, clock, now, read_clock, signing_time, tolerance};
+pub(crate) use self::secrets::{Checked, keys_in_environment};
+use self::secrets::{checked_keys, keys};
+use crate::body::type_name;
+use crate::error::Error;
+use crate::key::Keys;
+use crate::signature::Encoding;
+use crate::text::{Given, given};
+
+/// The longest tolerance, in seconds: a year of 365 days.
+pub(crate) const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
+
+/// Makes a type of one argument: what it holds, what converts it, and what the stub calls it.
+macro_rules! argument {
+    ($(#[$attribute:meta])* $name:ident($inner:ty) by $convert:ident, typed $module:literal $hint:literal) => {
+        $(#[$attribute])*
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl<'py> FromPyObject<'_, 'py> for $name {
+            type Error = Error;
+
+            #[cfg(feature = "stub")]
+            const INPUT_TYPE: PyStaticExpr = type_hint_identifier!($module, $hint);
+
+            fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Error> {
+                $convert(&object).map(Self)
+            }
+        }
+    };
+}
+
+argument! {
+    /// One secret, or a list of them, the current one first.
+    Secrets(Keys) by keys, typed "listrak_webhooks._types" "Secrets"
+}
+argument! {
+    /// The same, with warnings of what looks like a slip.
+    CheckedSecrets(Checked) by checked_keys, typed "listrak_webhooks._types" "Secrets"
+}
+argument! {
+    /// The name of an environment variable.
+    VariableName(String) by variable_name, typed "builtins" "str"
+}
+argument! {
+    /// Whole seconds either way.
+    #[derive(Clone, Copy)]
+    Tolerance(i64) by tolerance, typed "listrak_webhooks._types" "Tolerance"
+}
+argument! {
+    /// The one encoding to accept, or `None` for both.
+    #[derive(Clone, Copy)]
+    AcceptedEncoding(Option<Encoding>) by accepted_encoding, typed "listrak_webhooks._types" "AcceptedEncoding"
+}
+argument! {
+    /// The encoding to sign in.
+    #[derive(Clone, Copy)]
+    SigningEncoding(Encoding) by signing_encoding, typed "listrak_webhooks._types" "SigningEncoding"
+}
+argument! {
+    /// The size limit, in bytes.
+    #[derive(Clone, Copy)]
+    MaxBody(usize) by max_body, typed "builtins" "int"
+}
+argument! {
+    /// The size of a body as it was announced, in bytes.
+    #[derive(Clone, Copy)]
+    Size(usize) by size, typed "builtins" "int"
+}
+argument! {
+    /// Our own clock as the caller gives it: Unix seconds, rounded down.
+    #[derive(Clone, Copy)]
+    Now(i64) by now, typed "builtins" "float"
+}
+argument! {
+    /// How many deliveries a replay guard remembers at most.
+    #[derive(Clone, Copy)]
+    MaxEntries(usize) by max_entries, typed "builtins" "int"
+}
+argument! {
+    /// How long a claim lasts, in milliseconds.
+    #[derive(Clone, Copy)]
+    Lease(i64) by lease, typed "builtins" "float"
+}
+argument! {
+    /// The caller's own clock.
+    Clock(Py<PyAny>) by clock, typed "listrak_webhooks._types" "Clock"
+}
+argument! {
+    /// The seconds to sign with.
+    #[derive(Clone, Copy)]
+    SigningTime(i64) by signing_time, typed "listrak_webhooks._types" "SigningTime"
+}
+argument! {
+    /// The user's own names for the views.
+    Aliases(UsersNames) by optional_aliases, typed "listrak_webhooks._types" "Aliases"
+}
+
+impl Clock {
+    /// The time in Unix seconds, rounded down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] for whatever the clock does instead of saying the time.
+    pub(crate) fn seconds(&self, py: Python<'_>) -> Result<i64, Error> {
+        read_clock(py, &self.0, Seconds::floor)
+    }
+
+    /// The same in milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`seconds`](Self::seconds).
+    pub(crate) fn milliseconds(&self, py: Python<'_>) -> Result<i64, Error> {
+        read_clock(py, &self.0, Seconds::milliseconds)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Clock {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = Infallible;
+
+    #[cfg(feature = "stub")]
+    const OUTPUT_TYPE: PyStaticExpr = type_hint_identifier!("listrak_webhooks._types", "Clock");
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
+        Ok(self.0.into_bound(py))
+    }
+}
+
+/// Whatever holds the headers, as it is.
+pub(crate) struct Headers<'py>(pub(crate) Bound<'py, PyAny>);
+
+impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
+    type Error = Infallible;
+
+    #[cfg(feature = "stub")]
+    const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("listrak_webhooks._types", "Headers");
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        Ok(Self(object.to_owned()))
+    }
+}
+
+/// A type of the user's, for a library of the user's to read.
+pub(crate) struct Model<'py>(pub(crate) Bound<'py, PyAny>);
+
+impl<'py> FromPyObject<'_, 'py> for Model<'py> {
+    type Error = Infallible;
+
+    #[cfg(feature = "stub")]
+    const INPUT_TYPE: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "type"),
+        type_hint_identifier!("listrak_webhooks._types", "T")
+    );
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        Ok(Self(object.to_owned()))
+    }
+}
+
+/// The text that is `argument`. Fails with [`Error::Configuration`].
+fn text_of(object: &Bound<'_, PyAny>, argument: &str, meaning: &str) -> Result<String, Error> {
+    let fact = match given(object) {
+        Ok(Given::Text(text)) => match text.extract() {
+            Ok(text) => return Ok(text),
+            Err(_) => "has no UTF-8 form (a lone surrogate)".to_owned(),
+        },
+        Ok(_) => format!("must be a str, {meaning}, not {}", type_name(object)),
+        Err(unreadable) => unreadable.explain(object)?,
+    };
+    Err(Error::Configuration(format!("{argument} {fact}")))
+}
+
+/// Fails with [`Error::Configuration`].
+fn variable_name(object: &Bound<'_, PyAny>) -> Result<String, Error> {
+    text_of(object, "name", "the name of an environment variable")
+}
+
+/// The encoding that `name` names to `known`. Fails with [`Error::Configuration`].
+fn encoding<T>(name: &Bound<'_, PyAny>, known: impl Fn(&str) -> Option<T>, names: &str) -> Result<T, Error> {
+    match text_of(name, "encoding", "") {
+        Ok(name) => known(&name),
+        Err(raised @ Error::Raised(_)) => return Err(raised),
+        Err(_) => None,
+    }
+    .ok_or_else(|| Error::Configuration(format!("encoding must be {names}")))
+}
+
+/// Fails with [`Error::Configuration`].
+fn accepted_encoding(name: &Bound<'_, PyAny>) -> Result<Option<Encoding>, Error> {
+    let known = |name: &str| match name {
+        "any" => Some(None),
+        name => Encoding::from_name(name).map(Some),
+    };
+    encoding(name, known, "\"any\", \"base64\" or \"hex\"")
+}
+
+/// Fails with [`Error::Configuration`].
+fn signing_encoding(name: &Bound<'_, PyAny>) -> Result<Encoding, Error> {
+    encoding(name, Encoding::from_name, "\"base64\" or \"hex\"")
+}
+
+/// Fails with [`Error::Configuration`].
+fn max_body(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    positive(object).ok_or_else(|| Error::Configuration("max_body must be a positive int, in bytes".to_owned()))
+}
+
+/// Fails with [`Error::Configuration`].
+fn max_entries(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    positive(object).ok_or_else(|| Error::Configuration("max_entries must be a positive int".to_owned()))
+}
+
+fn positive(object: &Bound<'_, PyAny>) -> Option<usize> {
+    let number: Option<isize> = if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
+        object.extract().ok()
+    } else {
+        None
+    };
+    number
+        .filter(|number| *number > 0)
+        .and_then(|number| usize::try_from(number).ok())
+}
+
+/// Fails with [`Error::Configuration`], in the words of the guards that are written in Python.
+fn lease(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+    let seconds: f64 = object
+        .py()
+        .import("listrak_webhooks.replay._guard")?
+        .call_method1("check_lease", (object,))?
+        .extract()?;
+    #[allow(clippy::cast_possible_truncation, reason = "at most a year of milliseconds")]
+    Ok((seconds * 1000.0).ceil() as i64)
+}
+
+/// Fails with [`Error::WrongType`] and [`Error::WrongValue`]. What is beyond this machine is as large as can be.
+fn size(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    if !object.is_instance_of::<PyInt>() {
+        return Err(Error::WrongType(format!(
+            "size must be an int, not {}",
+            type_name(object)
+        )));
+    }
+    if object.lt(0)? {
+        return Err(Error::WrongValue("size must not be negative".to_owned()));
+    }
+    Ok(object.extract().unwrap_or(usize::MAX))
+}
