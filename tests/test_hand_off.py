@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import itertools
 import json
 import logging
 import os
+import pickle
 import re
 import runpy
-import shlex
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,14 +21,15 @@ import pytest
 from guards import RedisServer, event_of, redis_client
 from helpers import SECRET
 from listrak_webhooks import PayloadError
+from queue_examples import EXAMPLES, Commands, Programs
 from servers import PATIENCE, TESTS, Delivery, exchange, gunicorn_server, signed
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Generator
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="a worker's processes are found in /proc")
 
-EXAMPLES = TESTS.parent / "examples"
 EMAIL = "jane@example.com"
 
 
@@ -42,6 +41,8 @@ class Example(NamedTuple):
     """A table or key that tasks go through."""
     empty: tuple[str, ...]
     """The tables or keys that hold nothing when nothing is left to do."""
+    rejection: str
+    """What the worker prints when it rejects a task that is not JSON."""
     forgets_after: float = 0
     """The seconds after which a worker that starts takes what a dead one held, where it looks only then."""
 
@@ -50,31 +51,17 @@ class Example(NamedTuple):
         """Whether it is on Redis."""
         return self.module.endswith("_redis")
 
-    @property
-    def worker(self) -> list[str]:
-        """The command that the docstring gives to start a worker."""
-        program = {"huey": "huey_consumer"}.get(self.module.split("_")[0], self.module.split("_")[0])
-        text = (EXAMPLES / f"{self.module}.py").read_text(encoding="utf-8")
-        (command,) = re.findall(rf"^    \$ ({program} .*)$", text, re.MULTILINE)
-        return shlex.split(os.path.expandvars(command), comments=True)
 
-
-HUEY = Example("huey_sqlite", "task", ("inbox", "task", "schedule"))
-CELERY = Example("celery_redis", "celery", ("celery", "unacked", "unacked_index"), forgets_after=2.5)
-RQ = Example("rq_redis", "rq:queue:listrak", ("rq:queue:listrak", "rq:wip:listrak", "rq:job:*"))
-DRAMATIQ = Example("dramatiq_redis", "dramatiq:default", ("dramatiq:default*", "dramatiq:__acks__*"))
+HUEY = Example("huey_sqlite", "task", ("inbox", "task", "schedule"), "Error reading from queue")
+CELERY = Example(
+    "celery_redis", "celery", ("celery", "unacked", "unacked_index"), "Refusing to deserialize", forgets_after=2.5
+)
+RQ = Example("rq_redis", "rq:queue:listrak", ("rq:queue:listrak", "rq:wip:listrak", "rq:job:*"), "DeserializationError")
+DRAMATIQ = Example(
+    "dramatiq_redis", "dramatiq:default", ("dramatiq:default*", "dramatiq:__acks__*"), "Failed to decode message"
+)
 
 each_example = pytest.mark.parametrize("example", [HUEY, CELERY, RQ, DRAMATIQ], ids=lambda example: example.module)
-
-
-def members(session: int) -> list[int]:
-    """Return the processes of a session: a worker, its children, and those that have left its process group."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(ProcessLookupError):
-            if os.getsid(int(entry.name)) == session and b") Z " not in (entry / "stat").read_bytes():
-                found.append(int(entry.name))
-    return found
 
 
 class Place:
@@ -84,8 +71,7 @@ class Place:
         self.example = example
         self.folder = folder
         self.redis = redis
-        self._numbers = itertools.count()
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self.programs = Programs(folder)
 
     @contextlib.contextmanager
     def receiving(self) -> Generator[int, None, None]:
@@ -94,59 +80,38 @@ class Place:
             yield port
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker of the example, in a session of its own."""
-        program, *arguments = self.example.worker
-        with (self.folder / f"worker-{next(self._numbers)}.log").open("wb") as log:
-            worker = subprocess.Popen(
-                [str(Path(sys.executable).with_name(program)), *arguments],
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                start_new_session=True,
-            )
-        self._workers.append(worker)
-        return worker
-
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
-        """Kill a worker with all its processes, as the end of its machine would."""
-        deadline = time.monotonic() + PATIENCE
-        while alive := members(worker.pid):
-            for pid in alive:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            worker.poll()
-            assert time.monotonic() < deadline, "the worker cannot be killed"
-        worker.wait(PATIENCE)
-
-    def kill_all(self) -> None:
-        """Leave nothing behind."""
-        for worker in self._workers:
-            self.kill(worker)
+        """Start a worker of the example, as its docstring says."""
+        program, *arguments = Commands.of(self.example.module).worker
+        path = str(Path(sys.executable).with_name(program))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return self.programs.start([path, *arguments], "worker", environment)
 
     def written(self, name: str) -> list[Any]:
         """Return what the stand-in for the shop has written down: what has `begun`, or what is `done`."""
         path = self.folder / name
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
-    def logs(self) -> str:
-        """Return everything that was logged by server and workers."""
-        logs = sorted(self.folder.glob("*.log"))
-        return "\n".join(f"--- {log.name}\n{log.read_text(encoding='utf-8', errors='replace')}" for log in logs)
-
     def wait_for(self, name: str, count: int) -> list[Any]:
         """Wait until so many deliveries have `begun` or are `done`, and return them."""
         deadline = time.monotonic() + PATIENCE
         while len(self.written(name)) < count:
-            assert time.monotonic() < deadline, f"{count} are not {name} in time: {self.written(name)}\n{self.logs()}"
+            text = f"{count} are not {name} in time: {self.written(name)}\n{self.programs.logs()}"
+            assert time.monotonic() < deadline, text
             time.sleep(0.05)
         return self.written(name)
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until a program has printed a text."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in (logs := self.programs.logs()):
+            assert time.monotonic() < deadline, logs
+            time.sleep(0.05)
 
     def wait_until_empty(self) -> None:
         """Wait until the queue has let go of everything."""
         deadline = time.monotonic() + PATIENCE
         while left := [name for name in self.example.empty if self._holds(name)]:
-            assert time.monotonic() < deadline, f"{left} still hold something\n{self.logs()}"
+            assert time.monotonic() < deadline, f"{left} still hold something\n{self.programs.logs()}"
             time.sleep(0.05)
 
     def _holds(self, name: str) -> bool:
@@ -180,6 +145,27 @@ class Place:
                 connection.execute(f"ALTER TABLE {name} RENAME TO elsewhere")
                 yield
                 connection.execute(f"ALTER TABLE elsewhere RENAME TO {name}")
+
+    def slip_in(self, data: bytes) -> None:
+        """Put a task of these bytes into a queue that holds one, as a program could that may write to its store."""
+        if self.redis is None:
+            with contextlib.closing(sqlite3.connect(self.folder / "queue.db")) as queue, queue:
+                queue.execute("INSERT INTO task (queue, data) VALUES ('listrak', ?)", (data,))
+            return
+        with self.redis_client() as client:
+            if self.example is RQ:
+                fields = {"data": data, "status": "queued", "origin": "listrak", "created_at": "2026-01-01T00:00:00Z"}
+                client.hset("rq:job:forged", mapping=fields)
+                client.lpush(self.example.queue, "forged")
+            elif self.example is DRAMATIQ:
+                client.hset(f"{self.example.queue}.msgs", "forged", data)
+                client.rpush(self.example.queue, "forged")
+            else:
+                message = json.loads(client.lindex(self.example.queue, 0))
+                message["body"] = base64.b64encode(data).decode()
+                message["content-type"], message["content-encoding"] = "application/x-python-serialize", "binary"
+                message["properties"]["delivery_tag"] = "forged"
+                client.lpush(self.example.queue, json.dumps(message))
 
     def pass_time(self) -> None:
         """Let so much time pass that a dead worker is missed."""
@@ -229,8 +215,8 @@ def place(
     try:
         yield place
     finally:
-        place.kill_all()
-    logs = place.logs()
+        place.programs.kill_all()
+    logs = place.programs.logs()
     for event_id, body, _ in place.written("done"):
         for private in (SECRET, EMAIL, base64.b64encode(body.encode()).decode()[:40], event_id[:9]):
             assert private not in logs, logs
@@ -261,7 +247,7 @@ def test_work_that_fails_is_tried_again(example: Example, place: Place) -> None:
         assert exchange(port, sent).status == 200
         assert place.wait_for("done", 1) == [as_done(sent)]
     assert len(place.written("begun")) == 2
-    assert "the shop is closed" in place.logs()
+    assert "the shop is closed" in place.programs.logs()
 
 
 @each_example
@@ -272,13 +258,64 @@ def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: 
         worker = place.start_worker()
         assert exchange(port, sent).status == 200
         place.wait_for("begun", 1)
-        place.kill(worker)
+        place.programs.kill(worker)
         assert not place.written("done")
         place.pass_time()
         place.start_worker()
         assert place.wait_for("done", 1) == [as_done(sent)]
         place.wait_until_empty()
     assert [event_id for event_id, _ in place.written("begun")] == [as_done(sent)[0]] * 2
+
+
+class Bomb:
+    """An object whose pickle makes a folder where it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@each_example
+def test_a_pickle_in_the_queue_runs_no_code(example: Example, place: Place) -> None:
+    """The worker rejects a task that is not JSON, and says so in its log."""
+    made = place.folder / "made"
+    sent = delivery("work")
+    with place.receiving() as port:
+        assert exchange(port, sent).status == 200
+        place.slip_in(pickle.dumps(Bomb(made)))
+        place.start_worker()
+        assert place.wait_for("done", 1) == [as_done(sent)]
+        place.wait_for_log(example.rejection)
+    assert not made.exists()
+    pickle.loads(pickle.dumps(Bomb(made)))  # noqa: S301 -- our own
+    assert made.exists()
+
+
+@pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
+def test_the_files_are_open_to_their_user_alone(
+    example: Example, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With any umask, in a folder that the example makes, with SQLite's -wal and -shm, and also if a file is there."""
+    folder = place.folder / "new"
+    monkeypatch.setenv("LISTRAK_FOLDER", str(folder))
+    umask = os.umask(0)
+    try:
+        with place.receiving() as port:
+            place.start_worker()
+            assert exchange(port, delivery("work")).status == 200
+            place.wait_for("done", 1)
+            modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert {"deliveries.db", "inbox.db", "queue.db", "queue.db-wal", "queue.db-shm"} <= modes.keys()
+        assert set(modes.values()) == {0o600}, modes
+        (folder / "queue.db").chmod(0o666)
+        with place.receiving() as port:
+            assert exchange(port, delivery("work")).status == 200
+        assert (folder / "queue.db").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(umask)
 
 
 @pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
