@@ -89,7 +89,7 @@ for line in sys.stdin:
 """
 
 KEEPING = ["bytes", "str", "one of several", "from the environment", "used", "used as one of several"]
-PASSING = ["in one call", "in a cycle"]
+PASSING = ["in one call"]
 BLOCK = 64
 WORD = 0xFFFFFFFF
 
