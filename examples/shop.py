@@ -12,6 +12,6 @@ def handle(event: Event) -> None:
     """Do the work for one delivery.
 
     It may raise, and is then called again. It may also be called twice for one delivery, because every queue delivers
-    "at least once": let a second call with the same `event.id` change nothing.
+    "at least once": let a second call with the same `event.public_id` change nothing.
     """
     print(f"working on delivery {event.public_id}", flush=True)

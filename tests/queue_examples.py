@@ -1,4 +1,4 @@
-"""The examples of handing deliveries to a task queue as programs: the commands in their docstrings, and the processes."""
+"""The examples of the hand-off to a task queue as programs: the commands in their docstrings, and their processes."""
 
 from __future__ import annotations
 

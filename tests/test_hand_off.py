@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import logging
 import os
 import pickle
-import re
-import runpy
 import signal
 import sqlite3
 import sys
@@ -18,11 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from guards import RedisServer, event_of, redis_client
+from guards import RedisServer, redis_client
 from helpers import SECRET
-from listrak_webhooks import PayloadError
 from queue_examples import EXAMPLES, Commands, Programs
-from servers import PATIENCE, TESTS, Delivery, exchange, gunicorn_server, signed
+from servers import PATIENCE, Delivery, exchange, gunicorn_server, signed
 
 if TYPE_CHECKING:
     import subprocess
@@ -400,28 +396,3 @@ def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
             place.start_worker()
         assert exchange(port, after).status == 200
         assert place.wait_for("done", 3)[2] == as_done(after)
-
-
-def test_a_handler_as_the_guide_has_it_does_its_work_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A queue may call it twice; work that fails leaves no trace, and is done the next time."""
-    monkeypatch.chdir(tmp_path)
-    page = (TESTS.parent / "docs" / "hand-off.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {"__name__": "guide"}
-    exec(compile(block, "hand-off.md", "exec", dont_inherit=True), names)
-    bad, good = event_of(b"no JSON"), event_of(b'{"campaign":"vip-mailer"}')
-    for _ in range(2):
-        with pytest.raises(PayloadError):
-            names["handle"](bad)
-        names["handle"](good)
-    assert capsys.readouterr().out == "vip-mailer\n"
-
-
-def test_what_the_shop_logs_names_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Not even the whole id of the delivery, which is a MAC."""
-    event = event_of(json.dumps({"email": EMAIL}).encode())
-    caplog.set_level(logging.DEBUG)
-    runpy.run_path(str(EXAMPLES / "shop.py"))["handle"](event)
-    assert caplog.messages == [f"working on delivery {event.id[:8]}"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import pkgutil
 import re
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import listrak_webhooks
 import pytest
@@ -17,18 +18,17 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from servers import TESTS
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from packaging.utils import NormalizedName
+
 ROOT = TESTS.parent
 OURS = "listrak-webhooks"
-EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
+TOML: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+PROJECT = TOML.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {canonicalize_name(extra) for extra in PROJECT["optional-dependencies"]}
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 PROGRAMS = [*sorted((ROOT / "examples").glob("*.py")), *sorted((ROOT / "python").rglob("*.py"))]
@@ -74,7 +74,7 @@ def distribution_of(name: str) -> importlib.metadata.PackageMetadata | None:
         return None
 
 
-def missing_extras(requirement: Requirement) -> set[str]:
+def missing_extras(requirement: Requirement) -> set[NormalizedName]:
     """Return those of its extras that do not exist."""
     wanted = {canonicalize_name(extra) for extra in requirement.extras}
     if canonicalize_name(requirement.name) == OURS:
