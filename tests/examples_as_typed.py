@@ -158,7 +158,7 @@ def test_an_example_handles_a_delivery_as_it_says(module: str, user: User) -> No
 
 
 def test_the_tutorial_ends_as_it_says(tmp_path: Path) -> None:
-    """The wheel, its two files and its commands are all that it takes."""
+    """With the wheel, its two files and its commands, the tutorial accepts one delivery and rejects the other."""
     page = TUTORIAL.read_text(encoding="utf-8")
     make, *install, run = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
     assert (make, DIST) == ("make wheel", wheel().parent)

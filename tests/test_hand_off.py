@@ -191,7 +191,7 @@ def as_done(sent: Delivery) -> list[Any]:
 def place(
     example: Example, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Place, None, None]:
-    """Return a place for the test's example; whatever happens there, the logs name nobody."""
+    """Yield a place for the test's example, and see afterwards that its logs show no secret, body, address or id."""
     redis = request.getfixturevalue("own_redis") if example.needs_redis else None
     monkeypatch.syspath_prepend(str(EXAMPLES))
     (tmp_path / "shop.py").write_text("from shop_stand_in import handle as handle\n", encoding="utf-8")
@@ -219,8 +219,8 @@ def place(
 
 
 @each_example
-def test_a_delivery_is_answered_and_its_work_is_done_once(example: Example, place: Place) -> None:
-    """A worker gets the very event, and a replay never reaches it."""
+def test_a_delivery_gets_a_200_and_its_work_is_done_once(example: Example, place: Place) -> None:
+    """A worker gets the event that was verified, and a replay never reaches a worker."""
     sent, after = delivery("work"), delivery("work after it")
     with place.receiving() as port:
         assert exchange(port, sent).status == 200
@@ -236,7 +236,7 @@ def test_a_delivery_is_answered_and_its_work_is_done_once(example: Example, plac
 
 @each_example
 def test_work_that_fails_is_tried_again(example: Example, place: Place) -> None:
-    """Its reason is in the worker's log."""
+    """Work that raises is done at the next try, and the reason of the failure is in the worker's log."""
     sent = delivery("fail once")
     with place.receiving() as port:
         place.start_worker()
@@ -248,7 +248,7 @@ def test_work_that_fails_is_tried_again(example: Example, place: Place) -> None:
 
 @each_example
 def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: Place) -> None:
-    """The worker and its children die at once, as when the machine does."""
+    """A worker that starts does the work of one that died with all its children, as when its machine dies."""
     sent = delivery("hang once")
     with place.receiving() as port:
         worker = place.start_worker()
@@ -293,7 +293,7 @@ def test_a_pickle_in_the_queue_runs_no_code(example: Example, place: Place) -> N
 def test_the_files_are_open_to_their_user_alone(
     example: Example, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With any umask, in a folder that the example makes, with SQLite's -wal and -shm, and also if a file is there."""
+    """The example makes its folder and its files with closed modes, whatever the umask, and closes a file that exists."""
     folder = place.folder / "new"
     monkeypatch.setenv("LISTRAK_FOLDER", str(folder))
     umask = os.umask(0)
@@ -316,7 +316,7 @@ def test_the_files_are_open_to_their_user_alone(
 
 @pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
 def test_what_was_queued_twice_is_done_once(example: Example, place: Place) -> None:
-    """That may happen when a consumer starts while a delivery arrives."""
+    """A second task for one delivery, which a consumer that starts may queue while it arrives, changes nothing."""
     sent, after = delivery("work"), delivery("work after it")
     with place.receiving() as port:
         assert exchange(port, sent).status == 200
@@ -330,7 +330,7 @@ def test_what_was_queued_twice_is_done_once(example: Example, place: Place) -> N
 
 @pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
 def test_what_a_terminated_consumer_held_is_done_by_the_next(example: Example, place: Place) -> None:
-    """SIGTERM is what a supervisor sends; Huey does not wait for running tasks then."""
+    """Huey does not wait for running tasks at SIGTERM, and the next consumer does them again."""
     sent, queued = delivery("hang once"), delivery("work after it")
     with place.receiving() as port:
         worker = place.start_worker()
@@ -347,7 +347,7 @@ def test_what_a_terminated_consumer_held_is_done_by_the_next(example: Example, p
 
 @pytest.mark.parametrize("example", [CELERY, RQ], ids=lambda example: example.module)
 def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place: Place) -> None:
-    """One that takes too much memory is killed alone, and its parent puts back what it held."""
+    """A worker puts back the task of a child that was killed alone, for its memory say, and it is done again."""
     sent = delivery("hang once")
     with place.receiving() as port:
         place.start_worker()
@@ -359,8 +359,8 @@ def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place:
 
 
 @each_example
-def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example: Example, place: Place) -> None:
-    """Its claim at the replay guard is given back."""
+def test_a_delivery_that_cannot_be_queued_gets_a_500_and_may_come_again(example: Example, place: Place) -> None:
+    """The replay guard releases its claim, and the delivery is handled when it comes again."""
     before, sent = delivery("work before"), delivery("work")
     with place.receiving() as port:
         assert exchange(port, before).status == 200
@@ -374,10 +374,10 @@ def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example:
 @pytest.mark.parametrize(
     ("example", "status"), [(CELERY, 503), (RQ, 503), (DRAMATIQ, 500)], ids=lambda value: getattr(value, "module", "")
 )
-def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
+def test_while_redis_is_down_deliveries_get_a_5xx_and_the_queue_outlives_it(
     example: Example, status: int, place: Place
 ) -> None:
-    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too."""
+    """A Redis that writes to its disk loses no task; a 503 comes from the replay guard, if that is on Redis too."""
     before, meanwhile, after = delivery("work before"), delivery("work meanwhile"), delivery("work after")
     assert place.redis is not None
     with place.receiving() as port:

@@ -48,7 +48,7 @@ def block_under(heading: str) -> dict[str, Any]:
 
 
 def test_the_queue_of_the_page_is_open_to_its_user_alone(tmp_path: Path) -> None:
-    """Huey pickles what is in it."""
+    """The file of the first block has mode 0600, because Huey pickles the tasks in it, and so does its -wal."""
     queue = block_under("Hand-off to a task queue")["huey"].storage
     queue.enqueue(b"a task")
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
@@ -71,7 +71,7 @@ BODIES = [
 
 
 def test_a_view_that_stores_the_bytes_loses_no_genuine_delivery() -> None:
-    """Whatever is in them, and however often they arrive."""
+    """The block stores any body byte for byte, once, and responds with 200 however often it arrives."""
     client = block_under("Or store it yourself")["app"].test_client()
     rows = []
     for body in BODIES:
@@ -156,7 +156,7 @@ for view in views:
 
 
 def test_under_atomic_requests_a_delivery_is_stored_as_the_page_says() -> None:
-    """An error after it removes it, unless the view is none of those requests; a transaction around it is noticed."""
+    """An error after the write removes the row, except in a view outside of the request's transaction."""
     command = [sys.executable, "-c", ATOMIC_REQUESTS, SECRET, json.dumps(signed(b"no JSON"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -169,7 +169,7 @@ def test_under_atomic_requests_a_delivery_is_stored_as_the_page_says() -> None:
 
 
 def test_a_handler_as_the_page_has_it_does_its_work_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """A queue may call it twice; work that fails leaves no trace, and is done the next time."""
+    """The second call for one delivery changes nothing, and work that fails leaves no row."""
     handle = block_under("Work that may be done twice")["handle"]
     bad, good = event_of(b"no JSON"), event_of(b'{"campaign":"vip-mailer"}')
     for _ in range(2):
@@ -180,7 +180,7 @@ def test_a_handler_as_the_page_has_it_does_its_work_once(capsys: pytest.CaptureF
 
 
 def test_what_the_shop_prints_names_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is the id for others, which is a hash of the signature."""
+    """The line shows the public id of the delivery and nothing else of it."""
     event = event_of(json.dumps({"email": EMAIL}).encode())
     runpy.run_path(str(EXAMPLES / "shop.py"))["handle"](event)
     public_id = hashlib.sha256(bytes.fromhex(event.id)).hexdigest()

@@ -90,14 +90,14 @@ FILES = [path for path in (*PAGES, *PROGRAMS) if any("pip install" in text for t
 
 
 def test_the_install_lines_are_found() -> None:
-    """In the README, a page, an example, an adapter and a guard, at least."""
+    """The README, a page, an example, the demo and a guard have install lines, at least."""
     names = {path.name for path in FILES}
     assert {"README.md", "first-delivery.md", "celery_redis.py", "_demo.py", "_redis_servers.py"} <= names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_an_install_line_names_extras_that_exist(path: Path) -> None:
-    """Each of its words is a requirement, and each extra in it is one of the distribution that is named."""
+    """Each word of the line is a requirement, and its distribution has each extra that the word names."""
     requirements = [requirement for text in texts_of(path) for requirement in requirements_in(text)]
     assert {str(requirement): missing_extras(requirement) for requirement in requirements} == {
         str(requirement): set() for requirement in requirements
@@ -106,14 +106,14 @@ def test_an_install_line_names_extras_that_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*PAGES, *PROGRAMS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_an_extra_that_is_named_anywhere_exists(path: Path) -> None:
-    """Also in the middle of a sentence, such as `flask[async]`."""
+    """A distribution has the extras that any sentence names, such as `flask[async]`."""
     named = {Requirement(word) for text in texts_of(path) for word in NAMED.findall(text)}
     known = {each for each in named if canonicalize_name(each.name) == OURS or distribution_of(each.name)}
     assert {str(each): missing_extras(each) for each in known} == {str(each): set() for each in known}
 
 
 def test_the_readme_names_all_extras_and_no_others() -> None:
-    """In the sentence on them."""
+    """Its sentence on the extras lists those of pyproject.toml."""
     (sentence,) = re.findall(r"The extras are (.*?)\.", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert set(re.findall(r"`([\w-]+)`", sentence)) == EXTRAS
 
