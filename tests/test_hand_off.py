@@ -293,7 +293,7 @@ def test_a_pickle_in_the_queue_runs_no_code(example: Example, place: Place) -> N
 def test_the_files_are_open_to_their_user_alone(
     example: Example, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The example makes its folder and its files with closed modes, whatever the umask, and closes a file that exists."""
+    """The example gives its folder and files closed modes, whatever the umask, and closes a file that exists."""
     folder = place.folder / "new"
     monkeypatch.setenv("LISTRAK_FOLDER", str(folder))
     umask = os.umask(0)
