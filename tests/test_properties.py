@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -33,10 +34,19 @@ ANY_TEXT = st.text(st.characters())
 BODIES: st.SearchStrategy[Any] = st.one_of(
     st.just(BODY), st.binary(), st.text(), st.binary().map(bytearray), st.binary().map(_view)
 )
-SECRETS = st.one_of(
-    st.binary(min_size=1).filter(lambda secret: secret.strip() != b""),
-    st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1),
-)
+
+
+def _is_secret(secret: bytes) -> bool:
+    """Return whether bytes are more than one character, NULs at the end aside, and show anything at all."""
+    try:
+        text = secret.rstrip(b"\0").decode()
+    except UnicodeDecodeError:
+        return len(secret.rstrip(b"\0")) > 1
+    return len(text) > 1 and any(unicodedata.category(character) in VISIBLE for character in text)
+
+
+VISIBLE: Any = ["Ll", "Lu", "Nd", "Po", "Sm"]
+SECRETS = st.one_of(st.binary(min_size=2).filter(_is_secret), st.text(st.characters(categories=VISIBLE), min_size=2))
 TIMES = st.integers(10**9, 10**10 - 1)
 
 NAMES = st.one_of(

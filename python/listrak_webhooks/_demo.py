@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from ._adapter import logger
+from .instrumentation import logger
 from ._core import Event, Webhook
 
 if TYPE_CHECKING:
@@ -173,13 +173,14 @@ def _records() -> Generator[list[logging.LogRecord], None, None]:
             records.append(record)
 
     collector = Collector()
-    logger.addHandler(collector)
-    propagate, logger.propagate = logger.propagate, False
+    log = logger()
+    log.addHandler(collector)
+    propagate, log.propagate = log.propagate, False
     try:
         yield records
     finally:
-        logger.removeHandler(collector)
-        logger.propagate = propagate
+        log.removeHandler(collector)
+        log.propagate = propagate
 
 
 def _describe(event: Event) -> str:

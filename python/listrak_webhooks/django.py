@@ -16,7 +16,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
-from ._adapter import missing_framework
+from ._extras import missing_framework
 from ._http import wsgi
 from ._http.body import (
     DEFAULT_BODY_TIMEOUT,

@@ -20,7 +20,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 from weakref import WeakSet
 
-from ._adapter import missing_framework
+from ._extras import missing_framework
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
 from ._http.receiver import Arguments, Receiver, Stack

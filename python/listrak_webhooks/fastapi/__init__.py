@@ -14,7 +14,7 @@
 with the secret in the environment variable `LISTRAK_WEBHOOK_SECRET`.
 """
 
-from listrak_webhooks._adapter import missing_framework
+from listrak_webhooks._extras import missing_framework
 
 try:
     import fastapi  # noqa: F401  # pyright: ignore[reportUnusedImport]

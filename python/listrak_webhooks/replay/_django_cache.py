@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from listrak_webhooks._adapter import missing_framework
 from listrak_webhooks._event_loops import in_thread, running_library
+from listrak_webhooks._extras import missing_framework
 from listrak_webhooks.exceptions import ConfigurationError
 
 from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE
