@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from .instrumentation import logger
 from ._core import Event, Webhook
+from .instrumentation import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
