@@ -77,13 +77,13 @@ async def read_body(receive: Receive, headers: RawHeaders, webhook: Webhook, sec
     try:
         if declared is not None:
             webhook.check_size(declared)
-        first = _begin(receive) if _is_asyncio() else None
+        first = _begin(receive)
         # Most bodies are there already and in one piece; then no timer is needed.
         if isinstance(first, dict) and first["type"] == "http.request" and not first.get("more_body"):
             data = first.get("body") or b""
         else:
             reader = _Reader(receive, webhook)
-            data = await reader.read(first or receive(), seconds)
+            data = await reader.read(first, seconds)
     except BodyTooLargeError:
         if _is_worth_draining(headers, declared):
             await (reader or _Reader(receive, webhook)).drain()
@@ -206,7 +206,7 @@ def _begin(receive: Receive) -> Message | Awaitable[Message]:
         Its result, if it does not wait at all; else something to await.
     """
     awaitable = receive()
-    if not hasattr(awaitable, "send"):
+    if not (_is_asyncio() and hasattr(awaitable, "send")):
         return awaitable
     try:
         return _Begun(awaitable, awaitable.send(None))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -107,18 +107,24 @@ def close_route(request: Request, receiver: Receiver[Request, Any]) -> NoReturn:
     Raises:
         ConfigurationError: always. From now on the route rejects every request before its body is read.
     """
-    route = route_of(request.scope)
-    names = ", ".join(dict.fromkeys(body_parameters(route.dependant)))
+    open_route, bad = request.scope["route"], route_of(request.scope)
+    names = ", ".join(dict.fromkeys(body_parameters(bad.dependant)))
     text = (
-        f"the route {route.path} has {names} from the body, in a parameter of its own or in a dependency of the route, "
+        f"the route {bad.path} has {names} from the body, in a parameter of its own or in a dependency of the route, "
         "its router or the app; FastAPI reads and parses that before the signature is checked, so the route rejects "
         "every delivery; take it from the event, as event.payload, or pass parse_as= with its type"
     )
 
-    async def closed(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
-        raise await arun(receiver.reject(ConfigurationError(text), Request(scope, receive)))
+    handle = open_route.handle
 
-    route.app = closed
+    async def closed(scope: Scope, receive: Receive, send: Send) -> None:
+        # A router may be included twice, and the route be a good one elsewhere.
+        if route_of(scope) is bad and scope["method"] in bad.methods:
+            raise await arun(receiver.reject(ConfigurationError(text), Request(scope, receive)))
+        await handle(scope, receive, send)
+
+    # Not its app, which some versions of FastAPI make anew for each request.
+    open_route.handle = closed
     raise ConfigurationError(text)
 
 
