@@ -103,8 +103,9 @@ class Claim:
         self._configuration = configuration
         self._delivery = configuration.delivery(event)
         self._entered = threading.Lock()
-        # A thread that enters goes on when its task is cancelled, and what gives the claim back comes behind it.
-        self._stepping = threading.Lock()
+        # A thread that enters goes on when its task is cancelled, and what gives the claim back comes behind it. The
+        # same thread never waits for itself: a signal may keep it from unlocking.
+        self._stepping = threading.RLock()
         # Whether the store may have given the claim, for all that is known, and whether that is settled.
         self._may_hold = False
         self._given_up = False
