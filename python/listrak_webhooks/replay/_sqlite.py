@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE, check_seconds
 from ._guard import StoreGuard
-from ._sqlite_file import Turn, check_file, check_path, describe, open_file, shrink, shrink_log, unusable
+from ._sqlite_file import Turn, check_file, check_path, describe, open_file, shrink, unusable
 from ._store import MARGIN, State
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 PURGED_AT_ONCE = 100
 """How many rows one claim deletes at most; it adds one."""
 
-COMMITS_PER_LOOK = 100
-"""After how many transactions of a process it looks at how large the write-ahead log is."""
+COMMITS_PER_LOOK = 16
+"""After how many transactions of a process it looks at how large the file and its log are."""
 
 FIND = "SELECT token, claimed_at, lease_ends, keep_until FROM delivery WHERE id = :id"
 
@@ -140,8 +140,7 @@ class _Store:
         with self._transaction("NORMAL") as connection:
             values = _values(delivery)
             values["lease_ends"] = values["monotonic"] + delivery.lease
-            if connection.execute(PURGE, values).rowcount:
-                shrink(connection)
+            connection.execute(PURGE, values)
             if connection.execute(ADD, values).rowcount:
                 return State.CLAIMED
             state, kept_until = _find(connection, values)
@@ -219,7 +218,7 @@ class _Transaction:
                 handle.connection.execute("COMMIT")
                 handle.commits += 1
                 if handle.commits % COMMITS_PER_LOOK == 0:
-                    shrink_log(handle.connection, self._store.path)
+                    shrink(handle.connection, self._store.path)
             else:
                 handle.drop()
         except BaseException:
