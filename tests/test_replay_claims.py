@@ -22,7 +22,7 @@ from listrak_webhooks.replay import SqliteReplayGuard, State, StoreGuard
 from servers import PATIENCE, logged
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
     from pathlib import Path
     from types import FrameType
 
@@ -204,8 +204,19 @@ class TestInterrupted:
 class Suspended:
     """Something to await that never comes."""
 
-    def __await__(self) -> Generator[None, None, None]:
-        yield
+    def __await__(self) -> Generator[Any, None, None]:
+        yield self
+
+
+class UntilSuspended:
+    """Await a coroutine up to the point where it is suspended for good."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, None, None]:
+        while not isinstance(waiting_for := self._coroutine.send(None), Suspended):
+            yield waiting_for
 
 
 class TestClosed:
@@ -230,6 +241,33 @@ class TestClosed:
         coroutine.send(None)
         with pytest.raises(StopIteration):
             coroutine.send(None)
+
+    @pytest.mark.parametrize("kind", ["memory", "sqlite", "own"])
+    def test_a_coroutine_that_is_closed_inside_a_loop_gives_its_claim_back(self, place: Place, kind: str) -> None:
+        """At once, because it cannot wait for the loop any more."""
+        guard, event = place.guard(kind), event_of(BODY)
+
+        async def handle() -> None:
+            async with guard.handle(event):
+                await Suspended()
+
+        async def main() -> None:
+            coroutine = handle()
+            await UntilSuspended(coroutine)
+            with pytest.raises(DuplicateDeliveryError):
+                await guard.handle(event).__aenter__()
+            coroutine.close()
+            assert is_first(guard, event)
+
+        asyncio.run(main())
+
+    def test_a_thread_that_enters_behind_the_one_that_gives_up_claims_nothing(self, place: Place) -> None:
+        """They were started in the other order."""
+        guard, event = place.guard("own"), event_of(BODY)
+        claim = guard.handle(event)
+        claim._run(claim._give_up)
+        assert claim._run(claim._enter) is False
+        assert is_first(guard, event)
 
     def test_a_loop_that_is_closed_over_a_task_gives_its_claim_back(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
