@@ -1,6 +1,6 @@
 """Hand deliveries to Celery on Redis.
 
-    $ pip install 'listrak-webhooks[flask,redis]' celery
+    $ pip install 'listrak-webhooks[flask]' 'celery[redis]'
     $ export LISTRAK_WEBHOOK_SECRET='the HMAC secret' REDIS_URL=redis://127.0.0.1:6379/0
     $ flask --app celery_redis run                              # receives
     $ celery --app celery_redis:celery worker --loglevel INFO  # works; as many as you like, on any machine

@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDateTime, PyDict, PyString, PyTuple, PyType, PyTzInfo};
+use pyo3::types::{PyBytes, PyDateTime, PyString, PyTuple, PyType, PyTzInfo};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::body::LARGE_BODY;
 use crate::config::Model;
 use crate::error::Error;
+use crate::payload::exact::Payload;
 use crate::payload::find::{Fields, Node};
 use crate::payload::kinds::{Dict, Items, Parsed, Texts};
 use crate::payload::value::{Reader, Value};
@@ -37,7 +38,7 @@ pub struct Event {
     pub(crate) body: Py<PyBytes>,
     pub(crate) reading: Arc<Reading>,
     // Not pyo3's own locks: `__traverse__` has no interpreter token to read them with.
-    payload: OnceLock<Py<PyDict>>,
+    payload: OnceLock<Payload>,
     contact: OnceLock<Contact>,
     // Apart, so that an event whose views nobody reads is small and quickly made.
     views: OnceLock<Box<Views>>,
@@ -52,6 +53,7 @@ struct Views {
     order: OnceLock<Option<Py<Order>>>,
     product: OnceLock<Option<Py<Product>>>,
     page: OnceLock<Option<Py<Page>>>,
+    journey: OnceLock<&'static str>,
 }
 
 struct Contact {
@@ -128,14 +130,15 @@ impl Event {
         self.views.get_or_init(Box::default)
     }
 
-    fn kept_payload(&self, py: Python<'_>) -> Result<&Py<PyDict>, Error> {
-        kept(&self.payload, || Ok(self.reading.payload(self.body.bind(py))?.unbind()))
+    fn kept_payload(&self, py: Python<'_>) -> Result<&Payload, Error> {
+        kept(&self.payload, || self.reading.payload(self.body.bind(py)))
     }
 
     fn kept_contact(&self, py: Python<'_>) -> Result<&Contact, Error> {
         kept(&self.contact, || {
             let body = self.body.as_bytes(py);
-            let scan = || scan::scan(body, &self.reading.names);
+            let text = json::text(body)?;
+            let scan = || scan::scan(text, &self.reading.names);
             let scanned = if body.len() < LARGE_BODY {
                 scan()
             } else {
@@ -146,9 +149,10 @@ impl Event {
                     Found::in_scanned(body, text)
                 }));
             }
-            let payload = Value::new(self.kept_payload(py)?.bind(py).clone().into_any(), None);
-            let found =
-                payload.fields(|fields| Contact::new(&self.reading, fields, |text| Found::Object(text.unbind())));
+            let payload = self.kept_payload(py)?.value(py);
+            let found = payload.fields(&self.reading.names, |fields| {
+                Contact::new(&self.reading, fields, |text| Found::Object(text.unbind()))
+            });
             Ok(found.unwrap_or(Contact {
                 email: None,
                 phone: None,
@@ -162,12 +166,10 @@ impl Event {
         py: Python<'py>,
         read: impl FnOnce(&Reader<'_, 'py>, &Value<'py>) -> PyResult<T>,
     ) -> Result<T, Error> {
-        let payload = self.kept_payload(py)?.bind(py).clone().into_any();
-        let exact = json::with_exact_numbers(self.body.bind(py));
-        Ok(read(
-            &Reader::new(py, &self.reading.names),
-            &Value::new(payload, exact),
-        )?)
+        let payload = self.kept_payload(py)?;
+        let text = json::text(self.body.as_bytes(py))?;
+        let reader = Reader::new(py, &self.reading.names, text, payload.exact(text));
+        Ok(read(&reader, &payload.value(py))?)
     }
 
     fn kept_cart(&self, py: Python<'_>) -> Result<Option<&Py<Cart>>, Error> {
@@ -270,7 +272,7 @@ impl Event {
     ///     PayloadError: the body is not a JSON object; `body` still holds it.
     #[getter]
     fn payload(&self, py: Python<'_>) -> Result<Dict, Error> {
-        Ok(Dict(self.kept_payload(py)?.clone_ref(py)))
+        Ok(Dict(self.kept_payload(py)?.dict.clone_ref(py)))
     }
 
     /// The contact's email address, or `None`: a best effort, like all the views.
@@ -386,7 +388,10 @@ impl Event {
     ///     PayloadError: the body is not a JSON object.
     #[getter]
     fn journey(&self, py: Python<'_>) -> Result<&'static str, Error> {
-        self.read(py, |reader, payload| Ok(shape::journey(reader, payload)))
+        let journey = kept(&self.views().journey, || {
+            self.read(py, |reader, payload| Ok(shape::journey(reader, payload)))
+        })?;
+        Ok(journey)
     }
 
     /// Read the body as a type of your own: a Pydantic model or anything that its `TypeAdapter` takes, a msgspec
@@ -478,7 +483,7 @@ impl Event {
     #[allow(clippy::needless_pass_by_value, reason = "the signature is pyo3's")]
     // The payload is the user's to change and could be made to hold the event; and the views hold parts of it.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(self.payload.get())?;
+        visit.call(self.payload.get().map(|payload| &payload.dict))?;
         let Some(views) = self.views.get() else { return Ok(()) };
         visit.call(views.items.get())?;
         visit.call(views.cart.get().and_then(Option::as_ref))?;

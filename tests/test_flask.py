@@ -302,7 +302,7 @@ class TestSecretAtStartUp:
             assert app.test_client().get("/health").status_code == 200
         (record,) = logged(caplog)
         assert (record.levelno, "listrak" in record.getMessage()) == (logging.ERROR, True)
-        assert f"the environment variable {VARIABLE} is not set" in record.getMessage()
+        assert f"the environment variable {VARIABLE} is unset" in record.getMessage()
 
     @pytest.mark.parametrize("secret", ["config", "environment", "argument", "resolver"])
     def test_one_that_is_there_is_not_mentioned(
@@ -315,7 +315,8 @@ class TestSecretAtStartUp:
             monkeypatch.setenv(VARIABLE, SECRET)
         options: dict[str, Any] = {"resolver": lambda _: Webhook(SECRET)} if secret == "resolver" else {}
         arguments = (SECRET,) if secret == "argument" else ()
-        app.post(PATH)(listrak_webhook(*arguments, **options)(never))
+        decorate: Any = listrak_webhook(*arguments, **options)
+        app.post(PATH)(decorate(never))
         app.test_client().get("/health")
         assert not logged(caplog)
 

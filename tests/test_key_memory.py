@@ -2,7 +2,7 @@
 
 A process of its own makes and uses webhooks, and this one looks through all that it can write to. What Python itself keeps
 of a secret, the `str` or `bytes` that was passed, is out of reach and not looked for.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows a process's memory as a file")
 
-# Read line by line: what to do, where, and with which secret. It prints a line when that is done, and one when all that it
+# Read line by line: what to do, where, and with which secret. It prints a line when that is done, and one when all that it  # noqa: E501
 # made has gone; each time it waits for a line before it goes on.
 PROGRAM = """
 import gc, json, os, sys, threading
@@ -158,7 +158,7 @@ def parts_of(secret: bytes) -> list[bytes]:
         block = bytes(byte ^ pad for byte in key)
         state = state_after(block)
         for order in ((0, 1, 2, 3), (4, 5, 6, 7), (5, 4, 1, 0), (7, 6, 3, 2), (0, 1, 4, 5), (2, 3, 6, 7)):
-            parts.append(struct.pack("=4I", *(state[index] for index in order)))
+            parts.append(struct.pack("=4I", *(state[index] for index in order)))  # noqa: PERF401
         parts.append(block[:24])
     return parts
 

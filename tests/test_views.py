@@ -6,7 +6,6 @@ import decimal
 import gc
 import json
 import random
-import sys
 import weakref
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -184,7 +183,9 @@ class TestTexts:
             ("8.5", "8.5"),
             ("1e2", "100"),
             ("123456789012345678901234567890", "123456789012345678901234567890"),
-            ("9" * 4300, "9" * 4300),
+            ("9" * 64, "9" * 64),
+            ("9" * 65, None),
+            ("9" * 4300, None),
             ("1e300", None),
             ("1e400", None),
             ("true", None),
@@ -200,18 +201,6 @@ class TestTexts:
         [item] = event_of(f'{{"items":[{{"sku":{sent}}}]}}'.encode()).items
         assert item.sku == read
         assert event_of(f'{{"phone":{sent}}}'.encode()).phone == read
-
-    def test_more_digits_than_the_process_writes(self) -> None:
-        """Python's own limit is not ours."""
-        before = sys.get_int_max_str_digits()
-        try:
-            sys.set_int_max_str_digits(640)
-            event = event_of(f'{{"phone":{"9" * 1000},"orderNumber":{"8" * 1000}}}'.encode())
-            assert event.phone == "9" * 1000
-            assert event.order is not None
-            assert event.order.number == "8" * 1000
-        finally:
-            sys.set_int_max_str_digits(before)
 
 
 class TestNumbers:

@@ -162,7 +162,8 @@ class TestSecret:
         unset: Any = None
         for call in (lambda: Webhook(unset), lambda: sign(BODY, NOW, unset)):
             with pytest.raises(
-                ConfigurationError, match="the secret is None: the variable or setting .* is unset; set"
+                ConfigurationError,
+                match="the secret is None: the variable or setting .* is unset; set",  # noqa: RUF043
             ):
                 call()
 

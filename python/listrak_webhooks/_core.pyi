@@ -156,8 +156,8 @@ class Event:
         The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
 
         Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
-        signature too: together with the body and the timestamp, the id is enough to send the delivery again while it can
-        pass the time window. So keep it among your own systems, and give `public_id` to others.
+        signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
+        time window. So keep it among your own systems, and give `public_id` to others.
         """
     @property
     def items(self, /) -> tuple[LineItem, ...]:
@@ -412,8 +412,8 @@ class MemoryReplayGuard:
         max_entries: how many deliveries can be remembered; a million by default, which takes about 100 MB when they are
             there. When it is full of deliveries that could still be sent again, new ones are rejected.
         lease: the seconds after which a claim may be taken over by another try, if its handler has neither come to an
-            end nor failed; longer than a handler ever takes. If a handler outlives its lease, the delivery may be handled
-            twice, which is a WARNING on the logger `listrak_webhooks`.
+            end nor failed; longer than a handler ever takes. If a handler outlives its lease, the delivery may be
+            handled twice, which is a WARNING on the logger `listrak_webhooks`.
         fail_open: handle deliveries all the same when it is full, though they may be handled twice then.
         tolerance: the longest tolerance, in seconds or as a `timedelta`, of the webhooks whose deliveries the guard sees.
             A guard that sees a longer one goes by that from then on.
@@ -709,7 +709,8 @@ class Webhook:
     """
     One webhook integration: its secrets, and how its deliveries are taken.
 
-    Validated once, keyed once, immutable, and safe to share between threads and across `fork`.
+    Validated once, keyed once, immutable, and safe to share between threads and across `fork`. A secret that looks like
+    a slip, such as one in quotation marks, is a WARNING on the logger `listrak_webhooks`.
 
     Args:
         secret: the HMAC Secret exactly as Listrak shows it, as `str` (its UTF-8 bytes are the key) or `bytes`; or a list
@@ -724,11 +725,9 @@ class Webhook:
         aliases: your own names for what the views look for, tried before the built-in ones, such as
             `{"email": ["shopper_mail"], "items": ["basket.lines"]}`; dots lead into objects. Case, `_`, `-` and spaces
             make no difference.
-        clock: returns our own time, in Unix seconds; the system's clock by default. It is for tests: `lambda:
-            time.time()` follows freezegun and time-machine. If it raises an exception, or returns something that is not
-            a finite `int` or `float`, what reads it raises `ConfigurationError`.
-
-    A secret that looks like a slip, such as one in quotation marks, is a WARNING on the logger `listrak_webhooks`.
+        clock: returns our own time, in Unix seconds; the system's clock by default. It is for tests: freezegun and
+            time-machine move `lambda: time.time()`, and not the clock of the system. If it raises an exception, or
+            returns something that is not a finite `int` or `float`, what reads it raises `ConfigurationError`.
 
     Raises:
         ConfigurationError: an argument cannot be right, such as an empty secret or one with white space around it.

@@ -13,16 +13,34 @@ import importlib
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from . import _json
 from .exceptions import ConfigurationError, PayloadError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
 
 _SHOWN = 5
-"""How many problems the message names; `problems` has them all."""
+"""How many problems the message names."""
+
+_MOST = 100
+"""How many problems are collected; of the rest there is a count."""
+
+_FEW = 1000
+"""Up to how many problems Pydantic is asked for all of them: each takes it microseconds and a kilobyte or two."""
+
+_DEEPEST = 20
+"""How many steps of a path are named."""
+
+
+class _Misfits(NamedTuple):
+    """The problems of a payload, and how many there are beyond these."""
+
+    problems: list[Problem]
+    more: int = 0
+
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_$][\w$-]{0,63}", re.ASCII)
 """What can be shown of a path: a key of the payload may be an address or a phone number."""
@@ -30,7 +48,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_$][\w$-]{0,63}", re.ASCII)
 _OWN_CHECK = "does not pass a check of the model's own"
 
 
-def parse(body: bytes, model: Any, value: Any) -> tuple[Any, PayloadError | None]:
+def parse(body: bytes, model: Any, value: Any) -> tuple[Any, BaseException | None]:
     """Return the `model` in `body`, or the error.
 
     Args:
@@ -38,17 +56,27 @@ def parse(body: bytes, model: Any, value: Any) -> tuple[Any, PayloadError | None
         model: the type to read it as.
         value: what is in `body`, where it is JSON that the libraries would not read; else `None`.
 
-    Raises:
-        ModuleNotFoundError: the library that the type needs is not installed.
-        TypeError: no library that is there can read such a type.
+    The error is a `PayloadError`, or what a check of the user's own raised; a `ModuleNotFoundError` if the library that
+    the type needs is not installed, and a `TypeError` if no library that is installed can read such a type.
     """
-    adapter = None if _is_for_msgspec(model) else _adapter_for(model)
-    if adapter is None:
-        _check_for_msgspec(model)
-        result, problems = _with_msgspec(body, model, value)
-    else:
-        result, problems = _with_pydantic(body, adapter, value)
-    return (result, None) if problems is None else (None, _misfit(model, problems))
+    try:
+        adapter = None if _is_for_msgspec(model) else _adapter_for(model)
+        if adapter is None:
+            _check_for_msgspec(model)
+            result, found = _with_msgspec(body, model, value)
+        else:
+            result, found = _with_pydantic(body, adapter, value)
+    except BaseException as error:  # noqa: BLE001
+        # Of a check of the user's own. It passes through, but not the frames here, which hold the body.
+        return None, error.with_traceback(_users_frames(error.__traceback__))
+    return (result, None) if found is None else (None, _misfit(model, found))
+
+
+def _users_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the first frame on that is not of this package."""
+    while traceback is not None and str(traceback.tb_frame.f_globals.get("__name__")).startswith("listrak_webhooks."):
+        traceback = traceback.tb_next
+    return traceback
 
 
 def check(model: Any) -> None:
@@ -169,14 +197,16 @@ def _unfinished(model: Any) -> _UnfinishedError:
     )
 
 
-def _misfit(model: Any, problems: list[Problem]) -> PayloadError:
-    shown = "; ".join(map(str, problems[:_SHOWN]))
-    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return PayloadError(f"the payload does not fit {_name(model)}: {shown}{more}", tuple(problems))
+def _misfit(model: Any, found: _Misfits) -> PayloadError:
+    shown = "; ".join(map(str, found.problems[:_SHOWN]))
+    rest = len(found.problems) - len(found.problems[:_SHOWN]) + found.more
+    more = f"; and {rest} more" if rest > 0 else ""
+    return PayloadError(f"the payload does not fit {_name(model)}: {shown}{more}", tuple(found.problems), found.more)
 
 
 def _path(steps: Iterable[str | int]) -> tuple[str | int, ...]:
-    return tuple(step if isinstance(step, int) or _PLAIN_NAME.fullmatch(step) else "..." for step in steps)
+    named = tuple(step if isinstance(step, int) or _PLAIN_NAME.fullmatch(step) else "..." for step in steps)
+    return named if len(named) <= _DEEPEST else (*named[:_DEEPEST], "...")
 
 
 # Pydantic
@@ -197,7 +227,7 @@ def _adapter(model: Any) -> Any:
             # Of `TypedDict`s, Pydantic reads those of typing_extensions alone before Python 3.12.
             return None
         raise TypeError(f"Pydantic cannot read a payload as {_name(model)}: {error.message}") from None
-    if not adapter.pydantic_complete and not adapter.rebuild(raise_errors=False):
+    if not getattr(adapter, "pydantic_complete", True) and not adapter.rebuild(raise_errors=False):
         raise _unfinished(model)
     return adapter
 
@@ -210,25 +240,65 @@ def _adapter_for(model: Any) -> Any:
         return _adapter(model)
 
 
-def _with_pydantic(body: bytes, adapter: Any, value: Any) -> tuple[Any, list[Problem] | None]:
+def _with_pydantic(body: bytes, adapter: Any, value: Any) -> tuple[Any, _Misfits | None]:
     error_class = importlib.import_module("pydantic").ValidationError
     if value is None:
         try:
             return adapter.validate_json(body), None
         except error_class as error:
-            errors = error.errors(include_url=False, include_input=False)
-        if not any(each["type"] == "json_invalid" for each in errors):
-            return None, [_of_pydantic(each) for each in errors]
+            found = _of_pydantic(error, adapter, lambda: _read(body))
+        if found is not None:
+            return None, found
         # It is JSON, with something in it that Pydantic's parser does not read, such as a lone surrogate.
-        value, _ = _json.parse(body)
+        value = _read(body)
     try:
         return adapter.validate_python(value), None
     except error_class as error:
-        errors = error.errors(include_url=False, include_input=False)
+        found = _of_pydantic(error, adapter, lambda: value) or _Misfits([])
     # A strict model takes less from Python objects than from JSON: once more as JSON, without what cannot be in it.
     with contextlib.suppress(error_class):
         return adapter.validate_json(json.dumps(value, ensure_ascii=False).encode(errors="replace")), None
-    return None, [_of_pydantic(each) for each in errors]
+    return None, found
+
+
+def _read(body: bytes) -> Any:
+    """Return what is in a body that is known to be JSON."""
+    value, _ = _json.parse(body.decode("utf-8"), None, sys.maxsize)
+    return value
+
+
+def _of_pydantic(error: Any, adapter: Any, read: Callable[[], Any]) -> _Misfits | None:
+    """Return the problems in an error of Pydantic's; `None` if it could not read the JSON.
+
+    Of very many, Pydantic would make an object each. Then it reads the payload once more with its lists cut short, in
+    which hardly any problem is left, and none in another place.
+    """
+    count: int = error.error_count()
+    if count <= _FEW:
+        errors = error.errors(include_url=False, include_input=False)
+    else:
+        errors = []
+        try:
+            adapter.validate_python(_cut(read(), _MOST))
+        except type(error) as fewer:  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+            if fewer.error_count() <= _FEW * _MOST:  # pyright: ignore[reportUnknownMemberType]
+                errors = fewer.errors(include_url=False, include_input=False)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        errors = [each for each in errors if each["type"] != "too_short"]  # pyright: ignore[reportUnknownVariableType]
+    if any(each["type"] == "json_invalid" and not each["loc"] for each in errors):
+        return None
+    problems = [_problem_of_pydantic(each) for each in errors[:_MOST]]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if not problems:
+        problems = [Problem((), "does not fit in very many places")]
+    return _Misfits(problems, max(0, count - len(problems)))
+
+
+def _cut(value: Any, most: int) -> Any:
+    """Return a copy of a payload with no more than some elements of each list."""
+    if isinstance(value, list):
+        return [_cut(each, most) for each in value[:most]]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, dict):
+        return {key: _cut(each, most) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value
 
 
 _OF_THE_TYPE = frozenset(
@@ -258,7 +328,7 @@ _OF_THE_TYPE = frozenset(
 """What the message of a Pydantic error may be filled with: what comes from the type and not from the payload."""
 
 
-def _of_pydantic(error: Mapping[str, Any]) -> Problem:
+def _problem_of_pydantic(error: Mapping[str, Any]) -> Problem:
     context = error.get("ctx", {})
     try:
         known = importlib.import_module("pydantic_core").PydanticKnownError(error["type"], context)
@@ -287,7 +357,7 @@ def _check_for_msgspec(model: Any) -> None:
         raise _unfinished(model) from None
 
 
-def _with_msgspec(body: bytes, model: Any, value: Any) -> tuple[Any, list[Problem] | None]:
+def _with_msgspec(body: bytes, model: Any, value: Any) -> tuple[Any, _Misfits | None]:
     msgspec = importlib.import_module("msgspec")
     try:
         if value is None:
@@ -297,10 +367,10 @@ def _with_msgspec(body: bytes, model: Any, value: Any) -> tuple[Any, list[Proble
                 raise
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 # It is JSON, with something in it that msgspec's parser does not read, such as a lone surrogate.
-                value, _ = _json.parse(body)
+                value = _read(body)
         return msgspec.convert(value, model), None
     except msgspec.ValidationError as error:
-        return None, [_of_msgspec(error)]
+        return None, _Misfits([_of_msgspec(error)])
 
 
 _MSGSPEC_MESSAGE = re.compile(r"(?P<expected>.*?)(?: - at `(?P<place>key in )?(?P<path>\$.*)`)?", re.DOTALL)

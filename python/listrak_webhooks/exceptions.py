@@ -112,16 +112,21 @@ class PayloadError(WebhookError):
     code = "invalid_payload"
     status = 400
 
-    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
-        super().__init__(message, *([problems] if problems else []))
+    def __init__(self, message: str, problems: tuple[Problem, ...] = (), more: int = 0) -> None:
+        super().__init__(message, *([problems, more] if more else [problems] if problems else []))
 
     def __str__(self) -> str:
         return str(self.args[0])
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Where a payload does not fit the type that was asked for; empty where it is no JSON."""
+        """Where a payload does not fit the type that was asked for, at most 100 places; empty if it is not JSON."""
         return self.args[1] if self.args[1:] else ()
+
+    @property
+    def more(self) -> int:
+        """How many problems there are beyond those in `problems`."""
+        return self.args[2] if self.args[2:] else 0
 
 
 class DuplicateDeliveryError(WebhookError):

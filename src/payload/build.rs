@@ -7,32 +7,90 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyNone, PyString};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::collector::CollectorPause;
 use super::limits;
 
 /// How many keys are kept from one delivery to the next, and the longest of them, in bytes.
 const MOST_KEYS: usize = 512;
 const LONGEST_KEY: usize = 64;
 
-/// The value in `text`, or `None` where it is no JSON or out of the ordinary, which is for Python's `json` to decide.
+/// From this many bytes on, looking first for what would end the pass late costs less than a second one.
+const LARGE: usize = 16 * 1024;
+
+/// What came of one pass.
+pub(crate) enum Built<'py> {
+    /// The value, and all its floats in the order of the text.
+    Value(Bound<'py, PyAny>, Vec<Py<PyFloat>>),
+    /// It is not JSON or out of the ordinary, which is for Python's `json` to decide.
+    Unclear {
+        /// How much of the text that can take; nothing behind is of any concern.
+        read: usize,
+    },
+}
+
+/// The value in `text`.
 ///
 /// # Errors
 ///
-/// What Python raises where memory runs out.
-pub(crate) fn build<'py>(py: Python<'py>, text: &str, keys: &mut Keys) -> PyResult<Option<Bound<'py, PyAny>>> {
+/// What Python raises if memory runs out.
+pub(crate) fn build<'py>(py: Python<'py>, text: &str, keys: &mut Keys) -> PyResult<Built<'py>> {
+    if text.len() >= LARGE && limits::has_lone_surrogate(text) {
+        return Ok(Built::Unclear { read: text.len() });
+    }
+    // A container takes three bytes at least, and most take many more.
+    let _pause = CollectorPause::for_many(py, text.len() / 16);
     let mut work = Work {
         py,
         keys,
         elements: Vec::new(),
+        floats: Vec::new(),
+        numbers: Numbers::new(text),
         raised: None,
     };
     let mut parser = serde_json::Deserializer::from_str(text);
     let built = Value(&mut work).deserialize(&mut parser);
-    let ended = parser.end();
-    match (built, ended, work.raised) {
-        (_, _, Some(raised)) => Err(raised),
-        (Ok(value), Ok(()), None) => Ok(Some(value)),
-        _ => Ok(None),
+    let built = built.and_then(|value| parser.end().map(|()| value));
+    match (built, work.raised) {
+        (_, Some(raised)) => Err(raised),
+        (Ok(value), None) => Ok(Built::Value(value, work.floats)),
+        (Err(error), None) => Ok(Built::Unclear {
+            read: if is_not_json(&error) {
+                place(text, &error)
+            } else {
+                text.len()
+            },
+        }),
     }
+}
+
+/// Whether what `serde_json` stopped at is against the grammar, so that Python's `json` stops there too: at others,
+/// such as a lone surrogate or too many levels, it goes on. A text that is not in this list costs time and no more.
+fn is_not_json(error: &serde_json::Error) -> bool {
+    const TEXTS: [&str; 11] = [
+        "expected ident",
+        "expected value",
+        "expected `:`",
+        "expected `,` or `}`",
+        "expected `,` or `]`",
+        "trailing comma",
+        "trailing characters",
+        "key must be a string",
+        "control character",
+        "invalid escape",
+        "invalid number",
+    ];
+    let text = error.to_string();
+    error.is_syntax() && TEXTS.iter().any(|start| text.starts_with(start))
+}
+
+/// The place behind what `serde_json` stopped at.
+fn place(text: &str, error: &serde_json::Error) -> usize {
+    let mut lines = memchr::memchr_iter(b'\n', text.as_bytes());
+    let start = match error.line() {
+        0 | 1 => 0,
+        line => lines.nth(line - 2).map_or(text.len(), |end| end + 1),
+    };
+    start.saturating_add(error.column()).saturating_add(1).min(text.len())
 }
 
 /// The keys seen so far, as Python has them: they repeat within a delivery and from one to the next. Values are
@@ -62,7 +120,39 @@ struct Work<'k, 'py> {
     keys: &'k mut Keys,
     // Those of all lists that are still open, one after another.
     elements: Vec<Bound<'py, PyAny>>,
+    floats: Vec<Py<PyFloat>>,
+    numbers: Numbers<'k>,
     raised: Option<PyErr>,
+}
+
+/// The texts of numbers, for the few of which `serde_json` does not tell enough.
+struct Numbers<'t> {
+    text: &'t str,
+    // How many there were so far, and the place behind as many as were looked at.
+    seen: usize,
+    looked_at: usize,
+    place: usize,
+}
+
+impl<'t> Numbers<'t> {
+    const fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            seen: 0,
+            looked_at: 0,
+            place: 0,
+        }
+    }
+
+    /// The text, without a minus, of the last one that was seen.
+    fn last(&mut self) -> Option<&'t str> {
+        let between = self.seen.checked_sub(self.looked_at + 1)?;
+        let rest = self.text.get(self.place..)?;
+        let (start, number) = limits::numbers(rest).nth(between)?;
+        self.place += start + number.len();
+        self.looked_at = self.seen;
+        Some(number)
+    }
 }
 
 impl Work<'_, '_> {
@@ -98,18 +188,31 @@ impl<'de, 'py> Visitor<'de> for Value<'_, '_, 'py> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        self.0.numbers.seen += 1;
         Ok(PyInt::new(self.0.py, value).into_any())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        self.0.numbers.seen += 1;
         Ok(PyInt::new(self.0.py, value).into_any())
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
+        self.0.numbers.seen += 1;
         if limits::may_have_been_an_integer(value) {
-            return Err(E::custom("an integer beyond 64 bits, or a negative zero"));
+            let number = self
+                .0
+                .numbers
+                .last()
+                .ok_or_else(|| E::custom("a number was not found again"))?;
+            if !limits::is_float(number) {
+                let integer = integer(self.0.py, number, value.is_sign_negative());
+                return integer.map_err(|raised| self.0.stop(raised));
+            }
         }
-        Ok(PyFloat::new(self.0.py, value).into_any())
+        let float = PyFloat::new(self.0.py, value);
+        self.0.floats.push(float.clone().unbind());
+        Ok(float.into_any())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
@@ -134,6 +237,14 @@ impl<'de, 'py> Visitor<'de> for Value<'_, '_, 'py> {
         }
         Ok(dict.into_any())
     }
+}
+
+/// The integer of these digits, of which a double can have no more than 309 and which Python reads whatever is set.
+fn integer<'py>(py: Python<'py>, digits: &str, is_negative: bool) -> PyResult<Bound<'py, PyAny>> {
+    // What is not a digit ends the number, and is an error that the parser has not come to yet.
+    let digits = digits.split(['+', '-']).next().unwrap_or_default();
+    let text = format!("{}{digits}", if is_negative { "-" } else { "" });
+    py.get_type::<PyInt>().call1((text,))
 }
 
 struct Key<'w, 'k, 'py>(&'w mut Work<'k, 'py>);

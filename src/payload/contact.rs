@@ -28,7 +28,7 @@ fn identifier<N: Node>(
     let is_of_kind = |node: &N| node.string(|text| names.is_one_of(text, kind)).filter(|same| *same);
     fields.find(names, Concept::Identifiers, |list| {
         list.first(|element| {
-            let value = element.fields(|fields| {
+            let value = element.fields(names, |fields| {
                 fields.find(names, Concept::IdentifierType, is_of_kind)?;
                 fields.find(names, Concept::IdentifierValue, read)
             });

@@ -1,8 +1,6 @@
 //! Looking names up, in whatever holds them.
 
-use std::ops::Range;
-
-use super::names::{Concept, Names, Path, push_normal};
+use super::names::{Concept, Name, NameSet, Names, Place};
 
 /// A JSON value that can be looked into.
 pub trait Node: Sized {
@@ -10,7 +8,7 @@ pub trait Node: Sized {
     type Text;
 
     /// Calls `look` with the fields of an object; `None` for anything else.
-    fn fields<R>(&self, look: impl FnOnce(&Fields<Self>) -> R) -> Option<R>;
+    fn fields<R>(&self, names: &Names, look: impl FnOnce(&Fields<Self>) -> R) -> Option<R>;
 
     /// What `look` makes of the first element of a list of which it makes anything.
     fn first<R>(&self, look: impl FnMut(&Self) -> Option<R>) -> Option<R>;
@@ -25,67 +23,114 @@ pub trait Node: Sized {
     fn text_or_digits(&self) -> Option<Self::Text>;
 }
 
-/// The fields of one object, by normalized name, in the order in which they came.
+/// The fields of one object whose names are in the table.
+///
+/// Those of the same name stay in the order in which they came.
 #[derive(Debug)]
 pub struct Fields<N> {
-    // All names, one after another: an allocation for each would be most of the work.
-    names: String,
-    entries: Vec<(Range<usize>, N)>,
+    entries: Vec<Field<N>>,
+    names: NameSet,
+    are_sorted: bool,
+}
+
+#[derive(Debug)]
+struct Field<N> {
+    name: Name,
+    number: u32,
+    node: N,
+}
+
+impl<N> Default for Fields<N> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            names: NameSet::default(),
+            are_sorted: false,
+        }
+    }
 }
 
 impl<N> Fields<N> {
-    /// No fields, with room for `count`.
-    #[must_use]
-    pub fn with_capacity(count: usize) -> Self {
-        Self {
-            names: String::with_capacity(count.saturating_mul(12)),
-            entries: Vec::with_capacity(count),
-        }
+    /// From this many on, sorting them costs less than going through all of them for each name.
+    const MANY: usize = 32;
+
+    /// Adds a field behind the others, with its number if its name has one.
+    pub fn push(&mut self, name: Name, number: u32, node: N) {
+        self.entries.push(Field { name, number, node });
+        self.names.add(name);
+        self.are_sorted = false;
     }
 
-    /// Adds a field behind the others.
-    pub fn push(&mut self, name: &str, node: N) {
-        let start = self.names.len();
-        push_normal(name, &mut self.names);
-        self.entries.push((start..self.names.len(), node));
-    }
-
-    /// Adds a field under a name that is normalized already, unless there is one of that name; returns whether there
-    /// was none.
-    pub fn push_new(&mut self, normalized: &str, node: N) -> bool {
-        let is_new = self.iter().all(|(name, _)| name != normalized);
-        let start = self.names.len();
-        self.names.push_str(normalized);
-        self.entries.push((start..self.names.len(), node));
+    /// Adds a field unless there is one of that name; returns whether there was none.
+    pub fn push_new(&mut self, name: Name, node: N) -> bool {
+        let is_new = self.named(name).next().is_none();
+        self.push(name, 0, node);
         is_new
     }
 
-    /// The normalized names and the values.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &N)> {
-        self.entries
-            .iter()
-            .map(|(name, node)| (self.names.get(name.clone()).unwrap_or_default(), node))
+    /// Forgets all, for the fields of another object.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.names = NameSet::default();
+    }
+
+    /// Makes them quick to look up, if there are many.
+    pub fn sort(&mut self) {
+        if self.entries.len() >= Self::MANY {
+            self.entries.sort_by_key(|field| field.name);
+            self.are_sorted = true;
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The fields of a name with their numbers.
+    fn named(&self, name: Name) -> impl Iterator<Item = (u32, &N)> {
+        let fields = if self.are_sorted {
+            let start = self.entries.partition_point(|field| field.name < name);
+            self.entries.get(start..).unwrap_or_default()
+        } else {
+            &self.entries
+        };
+        let (sorted, found) = (self.are_sorted, move |field: &&Field<N>| field.name == name);
+        let fields = fields.iter().take_while(move |field| !sorted || found(field));
+        fields.filter(found).map(|field| (field.number, &field.node))
+    }
+
+    /// The fields of a name with numbers, in the order of these.
+    #[must_use]
+    pub fn numbered(&self, name: Name) -> Vec<&N> {
+        let mut fields: Vec<_> = self.named(name).collect();
+        fields.sort_by_key(|(number, _)| *number);
+        fields.into_iter().map(|(_, node)| node).collect()
     }
 }
 
 impl<N: Node> Fields<N> {
     /// What `read` makes of the first field, of those that can be `concept`, of which it makes anything.
     pub fn find<T>(&self, names: &Names, concept: Concept, mut read: impl FnMut(&N) -> Option<T>) -> Option<T> {
-        self.find_at(names.paths(concept), &mut read)
+        self.find_at(names, names.places_among(concept, self.names), &mut read)
     }
 
-    /// The same, at `paths`.
-    pub fn find_at<T>(&self, paths: &[Path], read: &mut impl FnMut(&N) -> Option<T>) -> Option<T> {
-        paths.iter().find_map(|path| self.walk(path.names(), read))
+    /// The same, at `places`.
+    pub fn find_at<T>(&self, names: &Names, places: &[Place], read: &mut impl FnMut(&N) -> Option<T>) -> Option<T> {
+        places.iter().find_map(|place| match place {
+            Place::Path(path) => self.walk(names, path, read),
+            Place::Numbered(name) => self.numbered(*name).into_iter().find_map(&mut *read),
+        })
     }
 
-    fn walk<T>(&self, path: &[String], read: &mut impl FnMut(&N) -> Option<T>) -> Option<T> {
+    fn walk<T>(&self, names: &Names, path: &[Name], read: &mut impl FnMut(&N) -> Option<T>) -> Option<T> {
         let (first, rest) = path.split_first()?;
-        self.iter().filter(|(name, _)| name == first).find_map(|(_, node)| {
+        self.named(*first).find_map(|(_, node)| {
             if rest.is_empty() {
                 read(node)
             } else {
-                node.fields(|fields| fields.walk(rest, read)).flatten()
+                node.fields(names, |fields| fields.walk(names, rest, read)).flatten()
             }
         })
     }

@@ -2,11 +2,13 @@
 
 use pyo3::exceptions::PyRecursionError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyString};
 use serde::de::IgnoredAny;
 
-use super::build::{self, Keys};
+use super::build::{self, Built, Keys};
+use super::exact::{FloatRecorder, Payload};
 use super::limits::{self, MAX_DEPTH};
+use super::utf8;
 use crate::error::Error;
 
 /// The JSON object in `body`.
@@ -14,39 +16,109 @@ use crate::error::Error;
 /// # Errors
 ///
 /// [`Error::Payload`], with the place and without any of the content.
-pub(crate) fn object<'py>(body: &Bound<'py, PyBytes>, keys: &mut Keys) -> Result<Bound<'py, PyDict>, Error> {
-    let text = std::str::from_utf8(body.as_bytes()).ok();
-    let built = text.map_or(Ok(None), |text| build::build(body.py(), text, keys))?;
-    let value = built.map_or_else(|| decide(body, Numbers::AsPython), Ok)?;
-    value.cast_into::<PyDict>().map_err(|_| {
+pub(crate) fn object(body: &Bound<'_, PyBytes>, keys: &mut Keys) -> Result<Payload, Error> {
+    let (py, text) = (body.py(), text(body.as_bytes())?);
+    let ((value, floats), is_odd) = match build::build(py, text, keys)? {
+        Built::Value(value, floats) => ((value, floats), false),
+        Built::Unclear { read } => (decide(py, text, read)?, true),
+    };
+    let dict = value.cast_into::<PyDict>().map_err(|_| {
         Error::Payload(
             "the body is JSON but not an object at the top level; use event.body to read it as it is".to_owned(),
         )
-    })
+    })?;
+    Ok(Payload::new(dict, floats, is_odd))
 }
 
-/// The value that a string holds as JSON; `None` where it holds none.
+/// The JSON text in `body`.
+///
+/// # Errors
+///
+/// [`Error::Payload`], if it has none.
+pub(crate) fn text(body: &[u8]) -> Result<&str, Error> {
+    utf8::text(body).map_err(|problem| not_json(&problem))
+}
+
+fn not_json(problem: &str) -> Error {
+    Error::Payload(format!(
+        "the body is not valid JSON: {problem}; use event.body to read it as it is"
+    ))
+}
+
+/// The value that a string holds as JSON; `None` if it is not JSON, or more than a view opens.
 pub(crate) fn open<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyAny>> {
-    if let Some(value) = build::build(py, text, &mut Keys::default()).ok()? {
-        return Some(value);
-    }
-    decide(&PyBytes::new(py, text.as_bytes()), Numbers::AsPython).ok()
-}
-
-/// Whether `body` is JSON that any reader of it can be trusted with, seen in one pass and without building anything.
-/// Where not, [`decide`] says what it is.
-pub(crate) fn is_plain(body: &[u8]) -> bool {
-    limits::is_ordinary(body)
-        && std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
-}
-
-/// The payload once more with exact numbers, where a `float` may have lost digits of one.
-pub(crate) fn with_exact_numbers<'py>(body: &Bound<'py, PyBytes>) -> Option<Bound<'py, PyAny>> {
-    if limits::doubles_are_exact(body.as_bytes()) {
+    if limits::has_many_values(text) {
         return None;
     }
-    decide(body, Numbers::Exact).ok()
+    match build::build(py, text, &mut Keys::default()).ok()? {
+        Built::Value(value, _) => Some(value),
+        Built::Unclear { read } => Some(decide(py, text, read).ok()?.0),
+    }
 }
+
+/// Whether `text` is JSON that any reader of it can be trusted with, seen in one pass and without building anything.
+/// If not, [`decide`] says what it is.
+pub(crate) fn is_plain(text: &str) -> bool {
+    limits::is_ordinary(text.as_bytes()) && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// The value in `text`, by Python's `json`, with all its floats in their order if any of them may have lost digits.
+/// `read` is how much of `text` is known to be of any concern: nothing behind that is JSON's.
+///
+/// # Errors
+///
+/// [`Error::Payload`], with the place and without any of the content.
+pub(crate) fn decide<'py>(
+    py: Python<'py>,
+    text: &str,
+    read: usize,
+) -> Result<(Bound<'py, PyAny>, Vec<Py<PyFloat>>), Error> {
+    // Before Python's parser sees it, which on a deep body can run out of stack.
+    let concern = text.get(..read).unwrap_or(text);
+    if !limits::is_shallow(concern.as_bytes()) {
+        return Err(Error::Payload(format!(
+            "the body nests deeper than {MAX_DEPTH} levels; use event.body to read it as it is"
+        )));
+    }
+    let (longest, end) = limits::longest_integer(concern, UNLIMITED_DIGITS);
+    let mut floats = limits::floats(concern.get(..end).unwrap_or(concern));
+    let are_exact = floats.all(|(_, float)| limits::is_exact_in_a_double(float));
+    let recorder = (!are_exact)
+        .then(|| Bound::new(py, FloatRecorder::default()))
+        .transpose()?;
+    let parse_float = recorder
+        .as_ref()
+        .map(|recorder| recorder.getattr("record"))
+        .transpose()?;
+    // Looked up each time, because each interpreter in the process has its own.
+    let parse = py.import("listrak_webhooks._json")?.getattr("parse")?;
+    // Errors are made here and not there: the frames of a traceback keep their variables, the text among them.
+    let answer = parse.call1((PyString::new(py, text), parse_float, longest));
+    let (value, problem): (Bound<'py, PyAny>, Option<String>) = match answer {
+        Ok(answer) => answer.extract()?,
+        Err(error) if error.is_instance_of::<PyRecursionError>(py) => {
+            return Err(Error::Payload(
+                "the stack is too full to read the body here; read event.payload before going so deep".to_owned(),
+            ));
+        }
+        Err(error) => {
+            // Out of memory, or an interrupt.
+            error.set_traceback(py, None);
+            error.set_context(py, None);
+            return Err(error.into());
+        }
+    };
+    match problem {
+        None => Ok((
+            value,
+            recorder.map(|recorder| recorder.get().take()).unwrap_or_default(),
+        )),
+        Some(problem) => Err(not_json(&problem)),
+    }
+}
+
+/// What Python reads as an integer whatever the process has set (`sys.int_info.str_digits_check_threshold`).
+const UNLIMITED_DIGITS: usize = 640;
 
 /// `body` as a type of the user's, read by a library of the user's.
 ///
@@ -56,55 +128,21 @@ pub(crate) fn with_exact_numbers<'py>(body: &Bound<'py, PyBytes>) -> Option<Boun
 pub(crate) fn parse_as<'py>(body: &Bound<'py, PyBytes>, model: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Error> {
     let py = body.py();
     // What the libraries take for JSON differs; what this package does is decided here.
-    let value = if is_plain(body.as_bytes()) {
+    let text = text(body.as_bytes())?;
+    let value = if is_plain(text) {
         None
     } else {
-        Some(decide(body, Numbers::AsPython)?)
+        Some(decide(py, text, text.len())?.0)
+    };
+    // The libraries do not pass over a byte order mark.
+    let json = if text.len() == body.as_bytes().len() {
+        body.clone()
+    } else {
+        PyBytes::new(py, text.as_bytes())
     };
     let parse = py.import("listrak_webhooks._models")?.getattr("parse")?;
     // As with the payload: its error comes as a value, because a traceback would hold the body.
     let (result, error): (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>) =
-        parse.call1((body, model, value))?.extract()?;
+        parse.call1((json, model, value))?.extract()?;
     error.map_or(Ok(result), |error| Err(PyErr::from_value(error).into()))
-}
-
-/// What becomes of numbers with a point or an exponent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    /// `float`, as in the payload.
-    AsPython,
-    /// `Decimal`, with every digit.
-    Exact,
-}
-
-/// The value in `body`, by Python's `json`.
-///
-/// # Errors
-///
-/// [`Error::Payload`], with the place and without any of the content.
-pub(crate) fn decide<'py>(body: &Bound<'py, PyBytes>, numbers: Numbers) -> Result<Bound<'py, PyAny>, Error> {
-    if !limits::is_shallow(body.as_bytes()) {
-        return Err(Error::Payload(format!(
-            "the body nests deeper than {MAX_DEPTH} levels; use event.body to read it as it is"
-        )));
-    }
-    let py = body.py();
-    // Looked up each time, because each interpreter in the process has its own.
-    let parse = py.import("listrak_webhooks._json")?.getattr("parse")?;
-    // Errors are made here and not there: the frames of a traceback keep their variables, the body among them.
-    let (value, problem): (Bound<'py, PyAny>, Option<String>) = match parse.call1((body, numbers == Numbers::Exact)) {
-        Ok(answer) => answer.extract()?,
-        Err(error) if error.is_instance_of::<PyRecursionError>(py) => {
-            return Err(Error::Payload(
-                "the stack is too full to read the body here; read event.payload before going so deep".to_owned(),
-            ));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    match problem {
-        None => Ok(value),
-        Some(problem) => Err(Error::Payload(format!(
-            "the body is not valid JSON: {problem}; use event.body to read it as it is"
-        ))),
-    }
 }

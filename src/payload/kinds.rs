@@ -11,12 +11,16 @@ use pyo3::{
     type_hint_identifier, type_hint_subscript, type_hint_union,
 };
 
+use super::collector::CollectorPause;
 use super::find::{Fields, Node as _};
 use super::names::Concept;
-use super::value::{Reader, Value};
+use super::value::{Reader, Value, decimal};
 use super::views::LineItem;
 
 /// One attribute of a view.
+///
+/// What is read is snapshot and small: a text or number of the payload itself, which nobody can change, or what is made
+/// of it only if it is asked for.
 pub(crate) trait Kind {
     /// Whether there is anything in it.
     fn is_there(&self) -> bool;
@@ -24,17 +28,24 @@ pub(crate) trait Kind {
     /// What the attribute gives.
     fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
 
-    /// Shows the garbage collector what could be part of a cycle.
+    /// Shows the garbage collector what could be part of a cycle: texts, numbers and the like cannot.
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError>;
 }
 
-/// Makes the type of one kind: what it holds, its type hint, how it is read, and what it gives where it is absent.
+/// Makes the type of one kind: what it holds, its type hint, how it is read, what it gives, also where it is absent, and
+/// whether it can be part of a cycle.
 macro_rules! kind {
-    ($(#[$attribute:meta])* $name:ident($held:ty), typed $hint:expr, absent $absent:expr, read $read:expr) => {
+    (
+        $(#[$attribute:meta])* $name:ident($held:ty), typed $hint:expr, absent $absent:expr, read $read:expr,
+        give $give:expr, cyclic $cyclic:expr
+    ) => {
         $(#[$attribute])*
         pub(crate) struct $name(Option<Py<$held>>);
 
         impl $name {
+            /// One with nothing in it.
+            pub(crate) const ABSENT: &Self = &Self(None);
+
             /// Reads what can be `concept` in the object that has `fields`.
             pub(crate) fn read<'py>(reader: &Reader<'_, 'py>, fields: &Fields<Value<'py>>, concept: Concept) -> Self {
                 let read: fn(&Reader<'_, 'py>, &Fields<Value<'py>>, Concept) -> Option<Bound<'py, $held>> = $read;
@@ -49,11 +60,12 @@ macro_rules! kind {
 
             fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
                 let absent: fn(Python<'py>) -> PyResult<Bound<'py, PyAny>> = $absent;
-                self.0.as_ref().map_or_else(|| absent(py), |held| Ok(held.bind(py).clone().into_any()))
+                let give: fn(Bound<'py, $held>) -> PyResult<Bound<'py, PyAny>> = $give;
+                self.0.as_ref().map_or_else(|| absent(py), |held| give(held.bind(py).clone()))
             }
 
             fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-                self.0.as_ref().map_or(Ok(()), |held| visit.call(held))
+                self.0.as_ref().filter(|_| $cyclic).map_or(Ok(()), |held| visit.call(held))
             }
         }
 
@@ -70,6 +82,11 @@ macro_rules! kind {
             }
         }
     };
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "what is made of another kind may fail to be")]
+fn as_it_is<T>(held: Bound<'_, T>) -> PyResult<Bound<'_, PyAny>> {
+    Ok(held.into_any())
 }
 
 #[allow(
@@ -122,49 +139,63 @@ kind! {
     Text(PyString),
     typed STR_OR_NONE,
     absent none,
-    read |reader, fields, concept| reader.find(fields, concept, Value::text_or_digits)
+    read |reader, fields, concept| reader.find(fields, concept, Value::text_or_digits),
+    give as_it_is,
+    cyclic false
 }
 kind! {
     /// An exact number.
     Number(PyAny),
     typed type_hint_union!(type_hint_identifier!("decimal", "Decimal"), NONE),
     absent none,
-    read |reader, fields, concept| reader.find(fields, concept, |value| reader.number(value))
+    read |reader, fields, concept| reader.find(fields, concept, |value| reader.number(value)),
+    give |held| decimal(&held),
+    cyclic false
 }
 kind! {
     /// A point in time.
     Moment(PyDateTime),
     typed type_hint_union!(type_hint_identifier!("datetime", "datetime"), NONE),
     absent none,
-    read |reader, fields, concept| reader.find(fields, concept, |value| reader.moment(value))
+    read |reader, fields, concept| reader.find(fields, concept, |value| reader.moment(value)),
+    give as_it_is,
+    cyclic false
 }
 kind! {
     /// Yes or no.
     Flag(PyBool),
     typed type_hint_union!(type_hint_identifier!("builtins", "bool"), NONE),
     absent none,
-    read |reader, fields, concept| reader.find(fields, concept, |value| reader.flag(value))
+    read |reader, fields, concept| reader.find(fields, concept, |value| reader.flag(value)),
+    give as_it_is,
+    cyclic false
 }
 kind! {
     /// An object as the payload holds it.
     Object(PyDict),
     typed DICT,
     absent |py| Ok(PyDict::new(py).into_any()),
-    read |reader, fields, concept| reader.find(fields, concept, Value::dict)
+    read |reader, fields, concept| reader.find(fields, concept, |value| value.dict().cloned()),
+    give as_it_is,
+    cyclic true
 }
 kind! {
     /// Anything; JSON in a string is opened.
     Opened(PyAny),
     typed ANY,
     absent none,
-    read |reader, fields, concept| reader.find(fields, concept, |value| reader.opened(value))
+    read |reader, fields, concept| reader.find(fields, concept, |value| reader.opened(value)),
+    give as_it_is,
+    cyclic true
 }
 kind! {
     /// The lines of a cart or an order.
     Lines(PyTuple),
     typed LINE_ITEMS,
     absent |py| Ok(PyTuple::empty(py).into_any()),
-    read |reader, fields, concept| reader.find(fields, concept, |value| lines(reader, value))
+    read |reader, fields, concept| reader.find(fields, concept, |value| lines(reader, value)),
+    give as_it_is,
+    cyclic true
 }
 kind! {
     /// The five texts that Listrak leaves to the retailer.
@@ -175,7 +206,9 @@ kind! {
         let five = [first, Concept::Meta2, Concept::Meta3, Concept::Meta4, Concept::Meta5];
         let texts = five.map(|concept| reader.find(fields, concept, Value::text_or_digits));
         texts.iter().any(Option::is_some).then(|| PyTuple::new(reader.py, texts).ok())?
-    }
+    },
+    give as_it_is,
+    cyclic false
 }
 
 impl Lines {
@@ -185,14 +218,18 @@ impl Lines {
     }
 }
 
-/// The objects in a list, as lines; `None` where there is none.
+/// The objects in a list, as lines; `None` if there are none.
 pub(crate) fn lines<'py>(reader: &Reader<'_, 'py>, list: &Value<'py>) -> Option<Bound<'py, PyTuple>> {
+    let mut fields = Fields::default();
+    let line = |element: Value<'py>| {
+        let raw = element.dict()?;
+        element.read_fields(raw, reader.names, &mut fields);
+        let line = LineItem::of(reader, raw, &fields);
+        Some(Bound::new(reader.py, line))
+    };
     let elements = list.elements()?;
-    let lines = elements.iter().filter_map(|element| LineItem::read(reader, element));
-    let lines = lines
-        .map(|line| Bound::new(reader.py, line))
-        .collect::<PyResult<Vec<_>>>()
-        .ok()?;
+    let _pause = CollectorPause::for_many(reader.py, elements.len());
+    let lines = elements.filter_map(line).collect::<PyResult<Vec<_>>>().ok()?;
     (!lines.is_empty()).then(|| PyTuple::new(reader.py, lines).ok())?
 }
 

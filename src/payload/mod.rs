@@ -7,15 +7,21 @@
 //!
 //! On top of the exact object stand the views, which never fail; all that they know of names is in [`names`].
 
+pub mod concepts;
 pub mod contact;
 pub mod find;
 pub mod limits;
 pub mod names;
+pub mod number;
 pub mod scan;
-pub mod text;
+pub mod utf8;
 
 #[cfg(feature = "python")]
 pub(crate) mod build;
+#[cfg(feature = "python")]
+pub(crate) mod collector;
+#[cfg(feature = "python")]
+pub(crate) mod exact;
 #[cfg(feature = "python")]
 pub(crate) mod json;
 #[cfg(feature = "python")]
@@ -35,9 +41,10 @@ mod python {
     use std::sync::{Arc, LazyLock, Mutex};
 
     use pyo3::prelude::*;
-    use pyo3::types::{PyBytes, PyDict};
+    use pyo3::types::PyBytes;
 
     use super::build::Keys;
+    use super::exact::Payload;
     use super::json;
     use super::names::{Concept, Names};
     use crate::error::Error;
@@ -70,7 +77,7 @@ mod python {
         /// # Errors
         ///
         /// [`Error::Payload`].
-        pub(crate) fn payload<'py>(&self, body: &Bound<'py, PyBytes>) -> Result<Bound<'py, PyDict>, Error> {
+        pub(crate) fn payload(&self, body: &Bound<'_, PyBytes>) -> Result<Payload, Error> {
             // The keys are taken out and not locked while the payload is built: what is built may set off the garbage
             // collector, and that any code at all. Whoever finds none there makes do with its own.
             let mut keys = self

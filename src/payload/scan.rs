@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::find::{Fields, Node};
-use super::names::Names;
-use super::{limits, text};
+use super::names::{Name, Names};
+use super::{limits, number};
 
 /// How many candidates are kept before the pass gives up: more of them are no contact, and would cost memory.
 const MOST: usize = 64;
@@ -33,7 +33,7 @@ pub enum Scanned<'a> {
 impl<'a> Node for Scanned<'a> {
     type Text = Cow<'a, str>;
 
-    fn fields<R>(&self, look: impl FnOnce(&Fields<Self>) -> R) -> Option<R> {
+    fn fields<R>(&self, _: &Names, look: impl FnOnce(&Fields<Self>) -> R) -> Option<R> {
         match self {
             Self::Object(fields) => Some(look(fields)),
             _ => None,
@@ -69,12 +69,11 @@ impl<'a> Node for Scanned<'a> {
     }
 }
 
-/// The fields of the JSON object in `body` that can name the contact; `None` where the payload has to decide.
+/// The fields of the JSON object in `text` that can name the contact; `None` where the payload has to decide.
 ///
 /// The payload's limits of depth and digits are no limits here, because nothing is built of what is skipped.
 #[must_use]
-pub fn scan<'a>(body: &'a [u8], names: &Names) -> Option<Fields<Scanned<'a>>> {
-    let text = std::str::from_utf8(body).ok()?;
+pub fn scan<'a>(text: &'a str, names: &Names) -> Option<Fields<Scanned<'a>>> {
     let mut parser = serde_json::Deserializer::from_str(text);
     let mut pass = Pass { names, room: MOST };
     let kept = parser
@@ -142,11 +141,11 @@ impl<'de> Visitor<'de> for Kept<'_, '_> {
         Ok(Scanned::Digits(number.to_string()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Scanned<'de>, E> {
-        if limits::may_have_been_an_integer(number) {
+    fn visit_f64<E: serde::de::Error>(self, float: f64) -> Result<Scanned<'de>, E> {
+        if limits::may_have_been_an_integer(float) {
             return Err(E::custom("an integer beyond 64 bits, or a negative zero"));
         }
-        Ok(text::of_float(number).map_or(Scanned::Other, Scanned::Digits))
+        Ok(number::of_float(float).map_or(Scanned::Other, Scanned::Digits))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Scanned<'de>, E> {
@@ -171,7 +170,7 @@ impl<'de> Visitor<'de> for Kept<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Scanned<'de>, A::Error> {
         let level = self.level + 1;
-        let mut fields = Fields::with_capacity(2);
+        let mut fields = Fields::default();
         while let Some(key) = entries.next_key_seed(Key {
             names: self.pass.names,
             level: self.level,
@@ -191,22 +190,22 @@ impl<'de> Visitor<'de> for Kept<'_, '_> {
     }
 }
 
-/// A key: its normalized name if its value is to be kept.
+/// A key: its name if its value is to be kept.
 struct Key<'n> {
     names: &'n Names,
     level: usize,
 }
 
-impl<'de, 'n> DeserializeSeed<'de> for Key<'n> {
-    type Value = Option<&'n str>;
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Option<Name>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
         parser.deserialize_str(self)
     }
 }
 
-impl<'n> Visitor<'_> for Key<'n> {
-    type Value = Option<&'n str>;
+impl Visitor<'_> for Key<'_> {
+    type Value = Option<Name>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")

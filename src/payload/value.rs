@@ -1,139 +1,202 @@
 //! A value in a payload, as the views read it.
 
 use std::cell::OnceCell;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyString, PyTzInfo};
+use pyo3::types::{PyBool, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyString, PyTzInfo};
 use speedate::{Date, DateTime, MicrosecondsPrecisionOverflowBehavior, Time, TimeConfig};
 
+use super::exact::Exact;
 use super::find::{Fields, Node};
 use super::json;
 use super::names::{Concept, Names};
-use super::text;
+use super::number;
 
 /// A value in the payload.
-#[derive(Clone)]
 pub(crate) struct Value<'py> {
-    read: Bound<'py, PyAny>,
-    // Where the body has numbers with more digits than a `float`, what is read is a copy of the payload with `Decimal`s
-    // in it, and this is the payload's own.
-    raw: Option<Bound<'py, PyAny>>,
+    object: Bound<'py, PyAny>,
+    has_surrogates: bool,
+    // Several paths may lead through one object; it is gone through once.
+    fields: OnceCell<Box<Fields<Self>>>,
 }
 
 impl<'py> Value<'py> {
-    /// The whole payload, and the copy of it with exact numbers, where there is one.
-    pub(crate) fn new(payload: Bound<'py, PyAny>, exact: Option<Bound<'py, PyAny>>) -> Self {
-        match exact {
-            None => Self {
-                read: payload,
-                raw: None,
-            },
-            Some(exact) => Self {
-                read: exact,
-                raw: Some(payload),
-            },
+    /// A value in a payload of which some strings may have lone surrogates: finding that out by an exception for each
+    /// costs more than all else.
+    pub(crate) fn new(object: Bound<'py, PyAny>, has_surrogates: bool) -> Self {
+        Self {
+            object,
+            has_surrogates,
+            fields: OnceCell::new(),
         }
     }
 
-    /// The object as the payload holds it.
-    pub(crate) fn raw(&self) -> &Bound<'py, PyAny> {
-        self.raw.as_ref().unwrap_or(&self.read)
+    /// Another value in the same payload.
+    pub(crate) fn beside(&self, object: Bound<'py, PyAny>) -> Self {
+        Self::new(object, self.has_surrogates)
     }
 
-    /// The dict as the payload holds it; `None` where it is something else.
-    pub(crate) fn dict(&self) -> Option<Bound<'py, PyDict>> {
-        self.raw().cast_exact().ok().cloned()
+    /// The object as the payload holds it.
+    pub(crate) fn object(&self) -> &Bound<'py, PyAny> {
+        &self.object
+    }
+
+    /// The dict; `None` if it is something else.
+    pub(crate) fn dict(&self) -> Option<&Bound<'py, PyDict>> {
+        self.object.cast_exact().ok()
     }
 
     /// The elements of a list; `None` for anything else.
-    pub(crate) fn elements(&self) -> Option<Vec<Self>> {
-        let list = self.read.cast_exact::<PyList>().ok()?;
-        let raw = self.raw.as_ref().and_then(|raw| raw.cast_exact::<PyList>().ok());
-        let element = |(index, read)| Self {
-            read,
-            raw: raw.and_then(|raw| raw.get_item(index).ok()),
-        };
-        Some(list.iter().enumerate().map(element).collect())
+    pub(crate) fn elements(&self) -> Option<impl ExactSizeIterator<Item = Self> + use<'_, 'py>> {
+        let list = self.object.cast_exact::<PyList>().ok()?;
+        Some(list.iter().map(|element| self.beside(element)))
+    }
+
+    /// An integer of 64 bits.
+    pub(crate) fn integer(&self) -> Option<i64> {
+        self.object.cast_exact::<PyInt>().ok()?.extract().ok()
+    }
+
+    /// Whether it is a text, a number that can be one, or a list with something in it.
+    pub(crate) fn holds_something(&self) -> bool {
+        match self.object.cast_exact::<PyList>() {
+            Ok(list) => !list.is_empty(),
+            Err(_) => self.text_or_digits().is_some(),
+        }
+    }
+
+    /// Calls `look` with the text of a string that is not longer than a number, a date or a word; `None` for anything
+    /// else.
+    fn short_string<R>(&self, look: impl FnOnce(&str) -> R) -> Option<R> {
+        let text = self.object.cast_exact::<PyString>().ok()?;
+        // None of these has other characters.
+        let may_be_one = text.len().ok()? <= number::MAX_LENGTH && (!self.has_surrogates || is_ascii(text));
+        may_be_one.then(|| text.to_str().ok().map(look))?
+    }
+
+    /// Puts the fields of an object whose names are in the table into `fields`, in the place of what was there.
+    pub(crate) fn read_fields(&self, dict: &Bound<'py, PyDict>, names: &Names, fields: &mut Fields<Self>) {
+        fields.clear();
+        // Nothing in this loop runs Python code that could change the dict under it.
+        for (key, object) in dict {
+            let Ok(key) = key.cast_exact::<PyString>() else {
+                continue;
+            };
+            // A key with a lone surrogate is not a name that anybody looks for.
+            self.read(key, |key| {
+                names.find(key, |name, number| {
+                    fields.push(name, number, self.beside(object.clone()));
+                });
+            });
+        }
+        fields.sort();
+    }
+
+    /// Calls `look` with a text of this payload; `None` if it has a lone surrogate.
+    fn read<R>(&self, text: &Bound<'py, PyString>, look: impl FnOnce(&str) -> R) -> Option<R> {
+        if !self.has_surrogates || is_ascii(text) {
+            return text.to_str().ok().map(look);
+        }
+        let py = text.py();
+        let arguments = (intern!(py, "utf-8"), intern!(py, "surrogatepass"));
+        let bytes = text.call_method1(intern!(py, "encode"), arguments).ok()?;
+        std::str::from_utf8(bytes.cast::<PyBytes>().ok()?.as_bytes())
+            .ok()
+            .map(look)
     }
 }
 
 impl<'py> Node for Value<'py> {
     type Text = Bound<'py, PyString>;
 
-    fn fields<R>(&self, look: impl FnOnce(&Fields<Self>) -> R) -> Option<R> {
-        let dict = self.read.cast_exact::<PyDict>().ok()?;
-        let raw = self.raw.as_ref().and_then(|raw| raw.cast_exact::<PyDict>().ok());
-        let mut fields = Fields::with_capacity(dict.len());
-        // Nothing in this loop runs Python code that could change the dict under it: where there are two, the one that
-        // is walked is nobody else's.
-        for (key, read) in dict {
-            let Ok(name) = key.cast_exact::<PyString>() else {
-                continue;
-            };
-            // A key with a lone surrogate is no name that anybody looks for.
-            if let Ok(name) = name.to_str() {
-                let raw = raw.and_then(|raw| raw.get_item(&key).ok().flatten());
-                fields.push(name, Self { read, raw });
-            }
-        }
-        Some(look(&fields))
+    fn fields<R>(&self, names: &Names, look: impl FnOnce(&Fields<Self>) -> R) -> Option<R> {
+        let dict = self.dict()?;
+        Some(look(self.fields.get_or_init(|| {
+            let mut fields = Box::default();
+            self.read_fields(dict, names, &mut fields);
+            fields
+        })))
     }
 
-    fn first<R>(&self, look: impl FnMut(&Self) -> Option<R>) -> Option<R> {
-        self.elements()?.iter().find_map(look)
+    fn first<R>(&self, mut look: impl FnMut(&Self) -> Option<R>) -> Option<R> {
+        self.elements()?.find_map(|element| look(&element))
     }
 
     fn string<R>(&self, look: impl FnOnce(&str) -> R) -> Option<R> {
-        self.read.cast_exact::<PyString>().ok()?.to_str().ok().map(look)
+        self.read(self.object.cast_exact().ok()?, look)
     }
 
     fn text(&self) -> Option<Self::Text> {
-        let text = self.read.cast_exact::<PyString>().ok()?;
+        let text = self.object.cast_exact::<PyString>().ok()?;
         (!text.is_empty().ok()?).then(|| text.clone())
     }
 
     fn text_or_digits(&self) -> Option<Self::Text> {
-        let py = self.read.py();
-        if let Ok(number) = self.read.cast_exact::<PyInt>() {
-            // Python writes out no more digits than the process allows; a `Decimal` has no such limit.
-            return number.str().or_else(|_| decimal(py)?.call1((number,))?.str()).ok();
+        let py = self.object.py();
+        if let Ok(integer) = self.object.cast_exact::<PyInt>() {
+            return is_within_limits(integer).then(|| integer.str().ok())?;
         }
-        let number: f64 = match self.read.cast_exact::<PyFloat>() {
-            Ok(float) => float.value(),
-            Err(_) if self.is_decimal() => self.read.extract().ok()?,
-            Err(_) => return self.text(),
-        };
-        text::of_float(number).map(|text| PyString::new(py, &text))
+        match self.object.cast_exact::<PyFloat>() {
+            Ok(float) => number::of_float(float.value()).map(|text| PyString::new(py, &text)),
+            Err(_) => self.text(),
+        }
     }
 }
 
-impl Value<'_> {
-    fn is_decimal(&self) -> bool {
-        let class = || decimal(self.read.py()).ok();
-        // There are none in a payload, so the class is not looked up for each value that is something else.
-        self.raw.is_some() && class().is_some_and(|class| self.read.is_instance(&class).unwrap_or(false))
-    }
+fn is_ascii(text: &Bound<'_, PyString>) -> bool {
+    let is_ascii = text.call_method0(intern!(text.py(), "isascii"));
+    is_ascii.is_ok_and(|is_ascii| is_ascii.is_truthy().unwrap_or(false))
 }
 
-/// The class `Decimal`; looked up and not kept, because each interpreter in the process has its own.
-fn decimal(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    py.import("decimal")?.getattr("Decimal")
+/// Whether an integer has no more digits than a view hands out. Told by its size first: writing one out takes the square
+/// of its digits.
+fn is_within_limits(integer: &Bound<'_, PyInt>) -> bool {
+    /// As many bits as [`number::MAX_DIGITS`] digits can take.
+    const BITS: usize = 213;
+    if integer.extract::<i64>().is_ok() {
+        return true;
+    }
+    let bits = integer
+        .call_method0("bit_length")
+        .and_then(|bits| bits.extract::<usize>());
+    let is_short = || {
+        integer
+            .str()
+            .is_ok_and(|text| text.to_str().is_ok_and(number::is_within_limits))
+    };
+    bits.is_ok_and(|bits| bits <= BITS) && is_short()
+}
+
+/// The years that a date can be of. Those far out stand for "none" (.NET's `0001-01-01` and `9999-12-31`), and what a
+/// handler does with them next, such as taking them to another zone, fails.
+const YEARS: RangeInclusive<u16> = 1900..=2999;
+
+/// The `Decimal` that [`Reader::number`] found the making of.
+pub(crate) fn decimal<'py>(held: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    // Looked up and not kept, because each interpreter in the process has its own.
+    let class = held.py().import("decimal")?.getattr("Decimal")?;
+    match held.cast_exact::<PyFloat>() {
+        // What Python writes for a double is the shortest text that means it, and so what the sender wrote.
+        Ok(float) => class.call1((float.repr()?,)),
+        Err(_) => class.call1((held,)),
+    }
 }
 
 /// What reads values for a view. None of it fails: what is not of the type that is asked for is `None`.
 pub(crate) struct Reader<'a, 'py> {
     pub(crate) py: Python<'py>,
     pub(crate) names: &'a Names,
-    decimal: OnceCell<Option<Bound<'py, PyAny>>>,
+    text: &'a str,
+    exact: Option<Arc<Exact>>,
 }
 
 impl<'a, 'py> Reader<'a, 'py> {
-    pub(crate) fn new(py: Python<'py>, names: &'a Names) -> Self {
-        Self {
-            py,
-            names,
-            decimal: OnceCell::new(),
-        }
+    /// `text` is the body's, and `exact` where in it the digits are that a `float` may have lost.
+    pub(crate) fn new(py: Python<'py>, names: &'a Names, text: &'a str, exact: Option<Arc<Exact>>) -> Self {
+        Self { py, names, text, exact }
     }
 
     /// The first field that can be `concept` of which `read` makes anything.
@@ -146,33 +209,28 @@ impl<'a, 'py> Reader<'a, 'py> {
         fields.find(self.names, concept, read)
     }
 
-    /// An exact `Decimal`, of a number or a numeric string.
+    /// What an exact number is made of, by [`decimal`] when it is asked for: an integer, a `float` that has lost
+    /// nothing, or the text of a number.
     pub(crate) fn number(&self, value: &Value<'py>) -> Option<Bound<'py, PyAny>> {
-        if value.is_decimal() {
-            return value
-                .read
-                .call_method0("is_finite")
-                .ok()?
-                .is_truthy()
-                .ok()?
-                .then(|| value.read.clone());
+        let object = value.object();
+        if let Ok(float) = object.cast_exact::<PyFloat>() {
+            let text = self.exact.as_ref().and_then(|exact| exact.find(float, self.text));
+            return match text {
+                Some(text) => number::is_within_limits(text).then(|| PyString::new(self.py, text).into_any()),
+                None => float.value().is_finite().then(|| object.clone()),
+            };
         }
-        let digits = if let Ok(float) = value.read.cast_exact::<PyFloat>() {
-            // What Python writes for a double is the shortest text that means it, and so what the sender wrote.
-            float.value().is_finite().then(|| float.repr().ok())??.into_any()
-        } else if value.string(text::is_number) == Some(true) || value.read.is_exact_instance_of::<PyInt>() {
-            value.read.clone()
-        } else {
-            return None;
+        let is_number = match object.cast_exact::<PyInt>() {
+            Ok(integer) => is_within_limits(integer),
+            Err(_) => value.short_string(number::is_numeric_text) == Some(true),
         };
-        let class = self.decimal.get_or_init(|| decimal(self.py).ok()).as_ref()?;
-        class.call1((digits,)).ok()
+        is_number.then(|| object.clone())
     }
 
-    /// A `datetime`, of a text in ISO 8601: aware where the text has a zone, naive otherwise; midnight where it is a date
+    /// A `datetime`, of a text in ISO 8601: aware if the text has a zone, naive otherwise; midnight if it is a date
     /// alone. Of the digits of a second's fraction, six are kept.
     pub(crate) fn moment(&self, value: &Value<'py>) -> Option<Bound<'py, PyDateTime>> {
-        let moment = value.string(|text| {
+        let moment = value.short_string(|text| {
             let truncated = TimeConfig {
                 microseconds_precision_overflow_behavior: MicrosecondsPrecisionOverflowBehavior::Truncate,
                 unix_timestamp_offset: None,
@@ -189,6 +247,9 @@ impl<'a, 'py> Reader<'a, 'py> {
             }
         };
         let (date, time) = (moment.date, moment.time);
+        if !YEARS.contains(&date.year) {
+            return None;
+        }
         PyDateTime::new(
             self.py,
             i32::from(date.year),
@@ -206,7 +267,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     /// Anything that holds a value; of a string with JSON in it, what that says.
     pub(crate) fn opened(&self, value: &Value<'py>) -> Option<Bound<'py, PyAny>> {
         let opened = value.string(|text| json::open(self.py, text)).flatten();
-        let object = opened.unwrap_or_else(|| value.raw().clone());
+        let object = opened.unwrap_or_else(|| value.object().clone());
         let is_empty = object.is_none()
             || object
                 .cast::<PyString>()
@@ -216,10 +277,10 @@ impl<'a, 'py> Reader<'a, 'py> {
 
     /// A `bool`, of one or of the words `true` and `false` in any case.
     pub(crate) fn flag(&self, value: &Value<'py>) -> Option<Bound<'py, PyBool>> {
-        if let Ok(flag) = value.read.cast_exact::<PyBool>() {
+        if let Ok(flag) = value.object().cast_exact::<PyBool>() {
             return Some(flag.clone());
         }
-        value.string(|text| match text {
+        value.short_string(|text| match text {
             _ if text.eq_ignore_ascii_case("true") => Some(PyBool::new(self.py, true).to_owned()),
             _ if text.eq_ignore_ascii_case("false") => Some(PyBool::new(self.py, false).to_owned()),
             _ => None,

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::find::{Fields, Node as _};
+use super::find::Fields;
 use super::kinds::{Dict, Flag, Kind, Lines, Meta, Moment, Number, Object, Opened, Text};
 use super::names::Concept;
 use super::value::{Reader, Value};
@@ -32,25 +32,39 @@ trait View: Sized {
 
 /// Makes a view: a frozen class with `raw` and the attributes, each with its documentation, kind and concept.
 macro_rules! view {
-    ($(#[$attribute:meta])* $view:ident { $($(#[$documentation:meta])* $name:ident: $kind:ident = $concept:ident,)* }) => {
+    (
+        $(#[$attribute:meta])*
+        $view:ident($attributes:ident) { $($(#[$documentation:meta])* $name:ident: $kind:ident = $concept:ident,)* }
+    ) => {
         $(#[$attribute])*
         #[pyclass(frozen, module = "listrak_webhooks")]
         pub struct $view {
             raw: Py<PyDict>,
-            $($(#[$documentation])* #[pyo3(get)] $name: $kind,)*
+            // Apart, so that one with nothing in it is small: of those a body can hold a million.
+            attributes: Option<Box<$attributes>>,
+        }
+
+        struct $attributes {
+            $($name: $kind,)*
         }
 
         impl $view {
-            /// The view of `value`, if that is an object.
-            pub(crate) fn read<'py>(reader: &Reader<'_, 'py>, value: &Value<'py>) -> Option<Self> {
-                let raw = value.dict()?;
-                value.fields(|fields| Self::of(reader, raw, fields))
-            }
-
-            fn of<'py>(reader: &Reader<'_, 'py>, raw: Bound<'py, PyDict>, fields: &Fields<Value<'py>>) -> Self {
+            /// The view of the object `raw`, which has `fields`.
+            pub(crate) fn of<'py>(
+                reader: &Reader<'_, 'py>,
+                raw: &Bound<'py, PyDict>,
+                fields: &Fields<Value<'py>>,
+            ) -> Self {
+                let read = || {
+                    let attributes = $attributes {
+                        $($name: $kind::read(reader, fields, Concept::$concept),)*
+                    };
+                    let is_any_there = false $(|| attributes.$name.is_there())*;
+                    is_any_there.then(|| Box::new(attributes))
+                };
                 Self {
-                    raw: raw.unbind(),
-                    $($name: $kind::read(reader, fields, Concept::$concept),)*
+                    raw: raw.clone().unbind(),
+                    attributes: (!fields.is_empty()).then(read).flatten(),
                 }
             }
         }
@@ -59,7 +73,8 @@ macro_rules! view {
             const NAME: &'static str = stringify!($view);
 
             fn attributes(&self) -> Vec<(&'static str, &dyn Kind)> {
-                vec![$((stringify!($name), &self.$name)),*]
+                let attributes = self.attributes.as_deref();
+                vec![$((stringify!($name), attributes.map_or($kind::ABSENT, |attributes| &attributes.$name))),*]
             }
         }
 
@@ -71,6 +86,14 @@ macro_rules! view {
                 Dict(self.raw.clone_ref(py))
             }
 
+            $(
+                $(#[$documentation])*
+                #[getter]
+                fn $name(&self) -> &$kind {
+                    self.attributes.as_deref().map_or($kind::ABSENT, |attributes| &attributes.$name)
+                }
+            )*
+
             fn __eq__(&self, other: &Self, py: Python<'_>) -> PyResult<bool> {
                 self.tuple(py)?.eq(other.tuple(py)?)
             }
@@ -80,8 +103,10 @@ macro_rules! view {
             }
 
             fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-                visit.call(&self.raw)?;
-                self.attributes().into_iter().try_for_each(|(_, kind)| kind.visit(&visit))
+                if let Some(attributes) = &self.attributes {
+                    $(attributes.$name.visit(&visit)?;)*
+                }
+                visit.call(&self.raw)
             }
         }
     };
@@ -92,7 +117,7 @@ view! {
     ///
     /// Best effort: Listrak publishes no schema, so each attribute is what stands under one of the names that are likely
     /// for it, and `None` where there is nothing of its type. Equal if all attributes are, whatever `raw` holds.
-    LineItem {
+    LineItem(LineItemAttributes) {
         /// The stock keeping unit, as sent; the digits where it is a number.
         sku: Text = Sku,
         /// The product's name or title.
@@ -128,7 +153,7 @@ view! {
     /// A cart that was left: the object `cart`, or its fields at the top level.
     ///
     /// Best effort, as `LineItem`.
-    Cart {
+    Cart(CartAttributes) {
         /// The address that brings the cart back, as sent.
         link: Text = CartLink,
         /// How far the shopper came.
@@ -148,7 +173,7 @@ view! {
     /// An order: the object `order`, or its fields at the top level.
     ///
     /// Best effort, as `LineItem`.
-    Order {
+    Order(OrderAttributes) {
         /// The order number, as sent: leading zeros stay.
         number: Text = OrderNumber,
         /// The status, as text also where it is a number.
@@ -188,7 +213,7 @@ view! {
     /// A product that was browsed, or that an alert is about: the object `product`, or its fields at the top level.
     ///
     /// Best effort, as `LineItem`.
-    Product {
+    Product(ProductAttributes) {
         /// The stock keeping unit, as sent; the digits where it is a number.
         sku: Text = Sku,
         /// The product's name or title.
@@ -238,7 +263,7 @@ view! {
     /// A page that was browsed.
     ///
     /// Best effort, as `LineItem`.
-    Page {
+    Page(PageAttributes) {
         /// The page, as sent: a path or a whole URL.
         url: Text = PageUrl,
         /// What the retailer's site sent along; JSON in a string is opened.
@@ -249,13 +274,13 @@ view! {
 impl Cart {
     /// Its lines, if it has any.
     pub(crate) fn lines<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
-        self.items.get(py)
+        self.attributes.as_ref()?.items.get(py)
     }
 }
 
 impl Order {
     /// Its lines, if it has any.
     pub(crate) fn lines<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
-        self.items.get(py)
+        self.attributes.as_ref()?.items.get(py)
     }
 }

@@ -209,7 +209,7 @@ def _begin(receive: Receive) -> Message | Awaitable[Message]:
     if not hasattr(awaitable, "send"):
         return awaitable
     try:
-        return _Begun(awaitable, awaitable.send(None))
+        return _Begun(awaitable, awaitable.send(None))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     except StopIteration as end:
         message: Message = end.value
         return message

@@ -125,7 +125,7 @@ def _without_outer_space(headers: Any) -> Headers:
     after the values as they are were found malformed, because hardly any have them.
     """
     if isinstance(headers, dict):
-        environ: dict[object, object] = headers
+        environ: dict[object, object] = headers  # pyright: ignore[reportUnknownVariableType]
         return {name: _stripped(value) for name, value in environ.items()}
     pairs: Iterable[tuple[object, object]] = headers
     return [(name, _stripped(value)) for name, value in pairs]

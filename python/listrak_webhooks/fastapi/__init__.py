@@ -17,7 +17,7 @@ with the secret in the environment variable `LISTRAK_WEBHOOK_SECRET`.
 from listrak_webhooks._adapter import missing_framework
 
 try:
-    import fastapi  # noqa: F401
+    import fastapi  # noqa: F401  # pyright: ignore[reportUnusedImport]
 except ModuleNotFoundError as error:
     raise missing_framework("fastapi", "FastAPI", error) from None
 

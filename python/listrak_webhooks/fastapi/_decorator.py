@@ -141,7 +141,7 @@ def _is_registered(handler: object) -> bool:
         # An object's attributes may be in a dictionary of their own, which then is the holder.
         if isinstance(holder, Dependant) and holder.call is handler:
             return True
-        if isinstance(holder, dict) and holder.get("call") is handler and "body_params" in holder:
+        if isinstance(holder, dict) and holder.get("call") is handler and "body_params" in holder:  # pyright: ignore[reportUnknownMemberType]
             return True
     return False
 

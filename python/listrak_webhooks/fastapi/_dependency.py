@@ -217,7 +217,7 @@ class ListrakWebhook(Verification, Generic[T]):
 
 
 reject_as_parameter(
-    ListrakWebhook.__init__,
+    ListrakWebhook.__init__,  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
     "Depends(ListrakWebhook) is the class and not a dependency; write Depends(ListrakWebhook()), with parentheses",
 )
 
@@ -250,7 +250,7 @@ class _Guarded(ListrakWebhook[T]):
 
 def _guarded(kind: type[Any]) -> type[Any]:
     if issubclass(kind, _Guarded):
-        return kind
+        return kind  # pyright: ignore[reportUnknownVariableType]
     return _Guarded if kind is ListrakWebhook else type(kind.__name__, (kind, _Guarded), {})
 
 

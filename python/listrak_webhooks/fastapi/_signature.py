@@ -141,15 +141,15 @@ def name_of(handler: Callable[..., Any]) -> str:
 def layers(function: Any) -> Iterator[Any]:
     """Yield a callable and what is under it: under wrappers, partials, and the `__call__` of an object."""
     seen: set[int] = set()
-    while id(function) not in seen:
-        seen.add(id(function))
+    while id(function) not in seen:  # pyright: ignore[reportUnknownArgumentType]
+        seen.add(id(function))  # pyright: ignore[reportUnknownArgumentType]
         yield function
         if isinstance(function, functools.partial):
             function = function.func
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        elif not inspect.isroutine(function) and not inspect.isclass(function):
-            function = type(function).__call__
+        elif hasattr(function, "__wrapped__"):  # pyright: ignore[reportUnknownArgumentType]
+            function = function.__wrapped__  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess, reportUnknownMemberType, reportUnknownVariableType]
+        elif not inspect.isroutine(function) and not inspect.isclass(function):  # pyright: ignore[reportUnknownArgumentType]
+            function = type(function).__call__  # pyright: ignore[reportUnknownArgumentType]
 
 
 def is_async(function: Any) -> bool:
@@ -179,8 +179,9 @@ def _resolved(handler: Callable[..., Any]) -> inspect.Signature:
     itself leaves alone.
     """
     signature = _signature(handler)
-    names: dict[str, Any] = next(
-        (each.__globals__ for each in [*layers(handler)][::-1] if hasattr(each, "__globals__")), {}
+    names: dict[str, Any] = next(  # pyright: ignore[reportUnknownVariableType]
+        (each.__globals__ for each in [*layers(handler)][::-1] if hasattr(each, "__globals__")),
+        {},  # pyright: ignore[reportUnknownArgumentType]
     )
     parameters = [
         parameter.replace(annotation=_evaluated(parameter.annotation, names))

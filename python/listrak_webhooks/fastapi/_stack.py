@@ -210,7 +210,7 @@ class Empty(Response):
         response_class = getattr(route, "response_class", None)
         if status != self.status_code or not isinstance(response_class, DefaultPlaceholder):
             response = _rendered(response_class, status)
-            response.raw_headers += [each for each in self.raw_headers if each[0] != b"content-length"]
+            response.raw_headers += [each for each in self.raw_headers if each[0] != b"content-length"]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             self.status_code, self.body, self.raw_headers = status, response.body, response.raw_headers
         if shared is not None:
             self.raw_headers += shared.raw_headers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from listrak_webhooks._event_loops import finished
 from listrak_webhooks._steps import arun, run
@@ -194,7 +194,8 @@ class Claim:
             return False
         delivery.claimed_at = delivery.monotonic()
         self._may_hold = True
-        failure = None
+        failure: str | None = None
+        state: Any = None
         try:
             state = yield partial(configuration.store.claim, delivery)
         except ConfigurationError:

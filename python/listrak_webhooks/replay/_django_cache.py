@@ -105,7 +105,7 @@ class _Store:
 
     def __init__(self, alias: str, prefix: str) -> None:
         for name, value in (("alias", alias), ("prefix", prefix)):
-            if not isinstance(value, str):
+            if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
         self._alias = alias
         self._prefix = prefix
@@ -222,7 +222,7 @@ def _unfit(cache: Any) -> str | None:
     if _is_memcached(cache):
         return _unfit_memcached(cache)
     servers = _servers(cache)
-    if isinstance(servers, list | tuple | set) and len(servers) > 1:
+    if isinstance(servers, list | tuple | set) and len(servers) > 1:  # pyright: ignore[reportUnknownArgumentType]
         return (
             "reads from other servers than it writes to, and those lag; give the guard an alias with one server, or "
             "use RedisReplayGuard"
@@ -232,7 +232,7 @@ def _unfit(cache: Any) -> str | None:
 
 def _unfit_memcached(cache: Any) -> str | None:
     options = getattr(cache, "_options", {})
-    if options.get("default_noreply") or (options.get("behaviors") or {}).get("noreply"):
+    if options.get("default_noreply") or (options.get("behaviors") or {}).get("noreply"):  # pyright: ignore[reportUnknownMemberType]
         return "does not wait for a reply, so it cannot know who claimed a delivery; remove noreply from its OPTIONS"
     return None
 
