@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -130,7 +131,10 @@ class TestDuplicate:
     ) -> None:
         """Nothing is handled that could be handled twice; the log has an ERROR."""
         told: list[WebhookError] = []
-        guard = SqliteReplayGuard(tmp_path / "missing" / "deliveries.db")
+        folder = tmp_path / "removed"
+        folder.mkdir()
+        guard = SqliteReplayGuard(folder / "deliveries.db")
+        shutil.rmtree(folder)
         with variant.endpoint(_fail, replay=guard, on_rejected=lambda error, request: told.append(error)) as endpoint:
             assert endpoint.is_refusal(endpoint.send(delivery()), 503, "replay_guard_unavailable")
         assert "create its folder" in one_refusal(caplog, "replay_guard_unavailable", logging.ERROR)

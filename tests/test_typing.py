@@ -107,8 +107,8 @@ def test_the_samples_run(sample: str) -> None:
         "os.environ['LISTRAK_WEBHOOK_SECRET'] = 'a secret'\n"
         "os.environ['SHOP_SECRET'] = 'a secret'\n"
         "from django.conf import settings\n"
-        "redis = {'BACKEND': 'django.core.cache.backends.redis.RedisCache', 'LOCATION': 'redis://localhost'}\n"
-        "settings.configure(CACHES={'default': redis})\n"
+        "backend = 'django.core.cache.backends.redis.RedisCache'\n"
+        "settings.configure(CACHES={'default': {'BACKEND': backend, 'LOCATION': 'redis://127.0.0.1'}})\n"
         f"import {sample}\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)

@@ -6,7 +6,6 @@ serve a store that returns at once and one that has to be awaited.
 
 from __future__ import annotations
 
-import logging
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from listrak_webhooks._event_loops import finished
 from listrak_webhooks._steps import arun, run
 from listrak_webhooks.exceptions import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
+from listrak_webhooks.instrumentation import logger
 
 from ._store import State, answer_of
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ._configuration import GuardConfiguration
     from ._store import ReplayStore
 
-logger = logging.getLogger("listrak_webhooks")
-
 FLUSHED_AT_ONCE = 20
 """How many of them one claim hands over when the store responds again."""
 
@@ -39,12 +37,12 @@ T = TypeVar("T")
 
 def log_unguarded(fact: str) -> None:
     """Log that a delivery is handled without a guard, because the user prefers that to a rejection."""
-    logger.error("%s; fail_open is set, so this delivery is handled all the same and may be handled twice", fact)
+    logger().error("%s; fail_open is set, so this delivery is handled all the same and may be handled twice", fact)
 
 
 def log_unsaved(fact: str) -> None:
     """Log that a delivery was handled and the store does not know."""
-    logger.error(
+    logger().error(
         "a delivery was handled, but that could not be saved: %s; until it is, another process may handle it again",
         fact,
     )
@@ -71,7 +69,7 @@ def log_lost_claim(delivery_id: str, state: State | None, *, took: float, lease:
     else:
         fact = "delivery %s was handled for %.3g seconds, longer than its lease of %g"
         step = "raise the guard's lease above what the handler takes"
-    logger.warning(f"{fact}, so %s; {step}", delivery_id[:8], took, lease, other)  # noqa: G004
+    logger().warning(f"{fact}, so %s; {step}", delivery_id[:8], took, lease, other)  # noqa: G004
 
 
 def explanation(store: ReplayStore, error: Exception) -> str:
@@ -242,7 +240,7 @@ class Claim:
             state = yield partial(configuration.store.release, delivery)
         except Exception as error:  # noqa: BLE001
             self._admitted = self._may_hold = False
-            logger.warning(
+            logger().warning(
                 "a claim could not be given back: %s; its lease of %g seconds ends it",
                 explanation(configuration.store, error),
                 configuration.lease,

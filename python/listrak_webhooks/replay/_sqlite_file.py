@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sqlite3
@@ -12,11 +11,10 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from listrak_webhooks.exceptions import ConfigurationError
+from listrak_webhooks.instrumentation import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-logger = logging.getLogger("listrak_webhooks")
 
 SCHEMA_VERSION = 1
 """In the file's `user_version`."""
@@ -124,7 +122,7 @@ def _check_place(path: str) -> None:
     if not _may(path, os.R_OK | os.W_OK):
         raise _unfit(path, "is a file that this process may not read and write", "let its user do so")
     if os.name == "posix" and status.st_mode & stat.S_IWOTH:
-        logger.warning(
+        logger().warning(
             "every user of this machine may write to the replay guard's file %s, and so make deliveries pass twice or "
             "not at all; take that right away with chmod o-w",
             path,
