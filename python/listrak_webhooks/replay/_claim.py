@@ -69,7 +69,7 @@ def log_lost_claim(delivery_id: str, state: State | None, *, took: float, lease:
     else:
         fact = "delivery %s was handled for %.3g seconds, longer than its lease of %g"
         step = "raise the guard's lease above what the handler takes"
-    logger().warning(f"{fact}, so %s; {step}", delivery_id[:8], took, lease, other)  # noqa: G004
+    logger().warning(f"{fact}, so %s; {step}", delivery_id[:8], took, lease, other)
 
 
 def explanation(store: ReplayStore, error: Exception) -> str:
