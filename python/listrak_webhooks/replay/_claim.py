@@ -267,12 +267,12 @@ class Claim:
 
     def _check(self, state: State | None, *, completed: bool) -> None:
         """Log it if the claim was not this one's any more."""
+        if state is State.CLAIMED or not self._guarded:
+            return
         delivery = self._delivery
         took = delivery.monotonic() - delivery.claimed_at
-        if not self._guarded or state is State.CLAIMED:
-            return
         # A client that got no response asks twice, so its own first request may be what it finds.
-        own = state in ({State.COMPLETED} if completed else {State.FREE})
+        own = state is (State.COMPLETED if completed else State.FREE)
         if took >= delivery.lease or (state is not None and not own):
             log_lost_claim(delivery.id, state, took=took, lease=delivery.lease)
 

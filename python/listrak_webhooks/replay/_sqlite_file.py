@@ -259,11 +259,17 @@ class Turn:
             sqlite3.OperationalError: it is still locked at the deadline, or something else is wrong.
         """
         began = time.monotonic()
-        if not self._is_asked(began) and _succeeds(step, deadline):
-            return
+        if began < self._next_look or not self._is_asked(began):
+            try:
+                step()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+            else:
+                return
         pause = FIRST_PAUSE
         while (now := time.monotonic()) < began + PATIENCE:
-            if self._is_asked(now):
+            if now >= self._next_look and self._is_asked(now):
                 time.sleep(COURTESY)
             elif _succeeds(step, deadline):
                 return
@@ -287,8 +293,6 @@ class Turn:
                 os.unlink(self._request)  # noqa: PTH108
 
     def _is_asked(self, now: float) -> bool:
-        if now < self._next_look:
-            return False
         try:
             age = time.time() - os.stat(self._request).st_mtime  # noqa: PTH116
         except OSError:
