@@ -27,7 +27,7 @@ COMMITS_PER_LOOK = 64
 
 UNSYNCED, SYNCED = "PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"
 
-# With numbers and not names, which the module of Python's would look up for each statement.
+# Without names, which Python's module would look up for each statement.
 
 FIND = "SELECT token, claimed_at, lease_ends, keep_until FROM delivery WHERE id = ?"
 
@@ -35,13 +35,13 @@ ADD = "INSERT OR IGNORE INTO delivery (id, token, claimed_at, lease_ends, keep_u
 
 PUT = "REPLACE INTO delivery (id, token, claimed_at, lease_ends, keep_until) VALUES (?, ?, ?, ?, ?)"
 
-KEEP = "UPDATE delivery SET keep_until = max(keep_until, ?2) WHERE id = ?1"
+KEEP = "UPDATE delivery SET keep_until = max(keep_until, ?) WHERE id = ?"
 
 # What nearly every completion is: of a claim that is still held, and whose row is kept for long enough. A completion
 # that changes `keep_until` would have to write to the index too.
 COMPLETE_HELD = """
     UPDATE delivery SET token = NULL
-    WHERE id = ?1 AND token = ?2 AND claimed_at <= ?3 AND ?3 < lease_ends AND keep_until >= ?4
+    WHERE id = ? AND token = ? AND claimed_at <= ? AND ? < lease_ends AND keep_until >= ?
 """
 
 COMPLETE = "UPDATE delivery SET token = NULL WHERE id = ?"
@@ -51,8 +51,8 @@ RELEASE = "DELETE FROM delivery WHERE id = ? AND token = ?"
 # A claim outlives its entry if the lease is not over, whatever becomes of the wall clock.
 PURGE = """
     DELETE FROM delivery WHERE id IN (
-        SELECT id FROM delivery WHERE keep_until <= ?1
-        AND (token IS NULL OR lease_ends <= ?2 OR claimed_at > ?2) LIMIT ?3
+        SELECT id FROM delivery WHERE keep_until <= ?
+        AND (token IS NULL OR lease_ends <= ? OR claimed_at > ?) LIMIT ?
     )
 """
 
@@ -147,7 +147,7 @@ class _Store:
             now, monotonic = delivery.now(), delivery.monotonic()
             keep_until = _keep_until(delivery, now)
             row = (delivery.id, delivery.token, monotonic, monotonic + delivery.lease, keep_until)
-            connection.execute(PURGE, (now, monotonic, PURGED_AT_ONCE))
+            connection.execute(PURGE, (now, monotonic, monotonic, PURGED_AT_ONCE))
             if connection.execute(ADD, row).rowcount:
                 return State.CLAIMED
             state, kept_until = _find(connection, delivery, now, monotonic)
@@ -155,21 +155,21 @@ class _Store:
                 connection.execute(PUT, row)
                 return State.CLAIMED
             if state is State.COMPLETED and keep_until > kept_until + MARGIN:
-                connection.execute(KEEP, (delivery.id, keep_until))
+                connection.execute(KEEP, (keep_until, delivery.id))
             return state
 
     def complete(self, delivery: Delivery) -> State:
         with self._transaction(SYNCED) as connection:
             now, monotonic = delivery.now(), delivery.monotonic()
             keep_until = _keep_until(delivery, now)
-            held = (delivery.id, delivery.token, monotonic, keep_until - MARGIN)
+            held = (delivery.id, delivery.token, monotonic, monotonic, keep_until - MARGIN)
             if connection.execute(COMPLETE_HELD, held).rowcount:
                 return State.CLAIMED
             state, _ = _find(connection, delivery, now, monotonic)
             if state is not State.HELD:
                 connection.execute(ADD, (delivery.id, None, 0, 0, keep_until))
                 connection.execute(COMPLETE, (delivery.id,))
-                connection.execute(KEEP, (delivery.id, keep_until))
+                connection.execute(KEEP, (keep_until, delivery.id))
             return state
 
     def release(self, delivery: Delivery) -> State:
