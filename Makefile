@@ -17,7 +17,7 @@ $(BIN)/maturin generate-stubs --quiet --interpreter $(BIN)/python --features stu
 	| $(BIN)/ruff check --quiet --fix --select I,UP --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
 
-.PHONY: demo test test-rust test-python lint format bench stub wheel test-wheel clean
+.PHONY: demo test test-rust test-python test-attacks test-examples lint format bench stub wheel test-wheel clean
 
 demo: $(VENV)/.built
 	$(BIN)/listrak-webhooks demo
@@ -29,6 +29,14 @@ test-rust:
 
 test-python: $(VENV)/.built
 	$(BIN)/python -m pytest
+
+# The number of cases is in the environment: ATTACK_CASES=1000000 make test-attacks
+test-attacks: $(VENV)/.built
+	$(BIN)/python -m pytest tests/attacks
+
+# Each example and the tutorial as a user types them: clean environments, our wheel, and what the package index has today.
+test-examples: $(VENV)/.built wheel
+	$(BIN)/python -m pytest tests/examples_as_typed.py
 
 lint: $(VENV)/.built $(VENV)/.bench
 	cargo fmt --check

@@ -1,12 +1,14 @@
 """Hand deliveries to Celery on Redis.
 
-    $ pip install 'listrak-webhooks[flask]' 'celery[redis]'
+In this folder, with Redis running:
+
+    $ pip install 'listrak-webhooks[flask,redis]' 'celery[redis]'
     $ export LISTRAK_WEBHOOK_SECRET='the HMAC secret' REDIS_URL=redis://127.0.0.1:6379/0
     $ flask --app celery_redis run                              # receives
-    $ celery --app celery_redis:celery worker --loglevel INFO  # works; as many as you like, on any machine
+    $ celery --app celery_redis:celery worker --loglevel INFO  # works: as many as you like, on any machine
 
-A task stays in Redis until it is done. What a killed worker held comes back VISIBILITY_TIMEOUT seconds after it was
-taken, so nothing that a worker does or waits for, a pause before another try included, may take longer than that.
+A task stays in Redis until it is done. A task that a killed worker held comes back VISIBILITY_TIMEOUT seconds after it
+was taken. So neither a task nor the pause before its next try may take longer than that.
 """
 
 from __future__ import annotations
@@ -30,15 +32,16 @@ app = Flask(__name__)
 guard = RedisReplayGuard(Redis.from_url(REDIS_URL, socket_timeout=5, socket_connect_timeout=5))
 celery = Celery("listrak", broker=REDIS_URL)
 celery.conf.update(
+    accept_content=["json"],  # the default: a pickle in the queue would run code in the worker
     task_acks_late=True,  # a task is acknowledged when it is done, not when it is taken
     task_reject_on_worker_lost=True,  # a child that is killed, for its memory say, gives its task back
-    worker_prefetch_multiplier=1,  # nobody holds tasks that another could do
+    worker_prefetch_multiplier=1,  # no worker holds tasks that another could do
     task_ignore_result=True,
-    task_repr_maxlevels=1,  # "({...},)" is all that events, and so Flower, show of a delivery
+    task_repr_maxlevels=1,  # events, and so Flower, show "({...},)" of a delivery
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": VISIBILITY_TIMEOUT,
-        "unacked_restore_throttle": 1,  # look every 10 seconds for what came back, and not every 100
+        "unacked_restore_throttle": 1,  # look every 10 seconds, and not every 100, for tasks that came back
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
     },
@@ -48,8 +51,8 @@ celery.conf.update(
 @app.post("/listrak")
 @listrak_webhook(replay=guard)
 def listrak(event: Event) -> None:
-    """Queue the delivery, and answer."""
-    work.delay(event.to_dict())  # if this raises, the answer is a 500, and the guard lets the delivery come again
+    """Queue the delivery, and return."""
+    work.delay(event.to_dict())  # if this raises, the response is a 500, and the guard lets the delivery come again
 
 
 @celery.task(

@@ -1,12 +1,14 @@
 """Hand deliveries to Dramatiq on Redis.
 
+In this folder, with Redis running:
+
     $ pip install 'listrak-webhooks[flask]' 'dramatiq[redis]'
     $ export LISTRAK_WEBHOOK_SECRET='the HMAC secret' REDIS_URL=redis://127.0.0.1:6379/0
     $ flask --app dramatiq_redis run            # receives
-    $ dramatiq dramatiq_redis                   # works; as many as you like, on any machine
+    $ dramatiq dramatiq_redis                   # works: as many as you like, on any machine
 
-A message stays in Redis until it is done. What a killed worker held is put back once that worker has not been heard of
-for HEARTBEAT_TIMEOUT seconds, by whichever process next asks Redis for anything in this queue.
+A message stays in Redis until it is done. A message that a killed worker held is put back HEARTBEAT_TIMEOUT seconds
+after the last heartbeat of that worker, by the next process that sends Redis a command for this queue.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ RETRY_AFTER = int(os.environ.get("RETRY_AFTER", "30"))  # seconds, doubled with 
 FOLDER = Path(os.environ.get("LISTRAK_FOLDER", "."))  # on a local disk
 
 app = Flask(__name__)
-guard = SqliteReplayGuard(FOLDER / "deliveries.db")  # where one machine receives; RedisReplayGuard for several
+guard = SqliteReplayGuard(FOLDER / "deliveries.db")  # for one machine that receives; RedisReplayGuard for several
 broker = RedisBroker(
     client=Redis.from_url(REDIS_URL, socket_timeout=5, socket_connect_timeout=5),
     heartbeat_timeout=HEARTBEAT_TIMEOUT * 1000,
-    maintenance_chance=1_000_000,  # look for dead workers at every command: else an idle queue takes many minutes to
+    maintenance_chance=1_000_000,  # look for dead workers with every command: the default may take many minutes
 )
 broker.add_middleware(CurrentMessage())
 dramatiq.set_broker(broker)
@@ -43,9 +45,9 @@ dramatiq.set_broker(broker)
 @app.post("/listrak")
 @listrak_webhook(replay=guard)
 def listrak(event: Event) -> None:
-    """Queue the delivery, and answer."""
-    # As an option, not as an argument: Dramatiq logs the arguments of what fails. If this raises, the answer is a 500,
-    # and the guard lets the delivery come again.
+    """Queue the delivery, and return."""
+    # An option and not an argument, because Dramatiq logs the arguments of a task that fails. If this raises, the
+    # response is a 500, and the guard lets the delivery come again.
     work.send_with_options(delivery=event.to_dict())
 
 

@@ -1,20 +1,17 @@
-"""What all the examples call: your own code, which does the work for one delivery."""
+"""The work for one delivery, which every example calls: put your own code here."""
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from listrak_webhooks import Event
 
-log = logging.getLogger("shop")
-
 
 def handle(event: Event) -> None:
     """Do the work for one delivery.
 
-    It may raise, and is called again then. It may be called twice for one delivery: every queue says "at least once",
-    so let a second call with the same `event.id` change nothing.
+    It may raise, and is then called again. It may also be called twice for one delivery, because every queue delivers
+    "at least once": let a second call with the same `event.public_id` change nothing.
     """
-    log.info("working on delivery %s", event.id[:8])
+    print(f"working on delivery {event.public_id}", flush=True)

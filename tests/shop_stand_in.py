@@ -1,4 +1,4 @@
-"""Stands in for `examples/shop.py`: writes down what it gets, and fails or hangs at the first try of what says so."""
+"""Takes the place of `examples/shop.py`: writes each call down, and fails or hangs at the first if the body says so."""
 
 from __future__ import annotations
 

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import itertools
 import json
-import logging
 import os
-import re
-import runpy
-import shlex
+import pickle
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from guards import RedisServer, event_of, redis_client
+from guards import RedisServer, redis_client
 from helpers import SECRET
-from listrak_webhooks import PayloadError
-from servers import PATIENCE, TESTS, Delivery, exchange, gunicorn_server, signed
+from queue_examples import EXAMPLES, Commands, Programs
+from servers import PATIENCE, Delivery, exchange, gunicorn_server, signed
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Generator
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="a worker's processes are found in /proc")
 
-EXAMPLES = TESTS.parent / "examples"
 EMAIL = "jane@example.com"
 
 
@@ -42,6 +37,8 @@ class Example(NamedTuple):
     """A table or key that tasks go through."""
     empty: tuple[str, ...]
     """The tables or keys that hold nothing when nothing is left to do."""
+    rejection: str
+    """What the worker prints when it rejects a task that is not JSON."""
     forgets_after: float = 0
     """The seconds after which a worker that starts takes what a dead one held, where it looks only then."""
 
@@ -50,31 +47,17 @@ class Example(NamedTuple):
         """Whether it is on Redis."""
         return self.module.endswith("_redis")
 
-    @property
-    def worker(self) -> list[str]:
-        """The command that the docstring gives to start a worker."""
-        program = {"huey": "huey_consumer"}.get(self.module.split("_")[0], self.module.split("_")[0])
-        text = (EXAMPLES / f"{self.module}.py").read_text(encoding="utf-8")
-        (command,) = re.findall(rf"^    \$ ({program} .*)$", text, re.MULTILINE)
-        return shlex.split(os.path.expandvars(command), comments=True)
 
-
-HUEY = Example("huey_sqlite", "task", ("inbox", "task", "schedule"))
-CELERY = Example("celery_redis", "celery", ("celery", "unacked", "unacked_index"), forgets_after=2.5)
-RQ = Example("rq_redis", "rq:queue:listrak", ("rq:queue:listrak", "rq:wip:listrak", "rq:job:*"))
-DRAMATIQ = Example("dramatiq_redis", "dramatiq:default", ("dramatiq:default*", "dramatiq:__acks__*"))
+HUEY = Example("huey_sqlite", "task", ("inbox", "task", "schedule"), "Error reading from queue")
+CELERY = Example(
+    "celery_redis", "celery", ("celery", "unacked", "unacked_index"), "Refusing to deserialize", forgets_after=2.5
+)
+RQ = Example("rq_redis", "rq:queue:listrak", ("rq:queue:listrak", "rq:wip:listrak", "rq:job:*"), "DeserializationError")
+DRAMATIQ = Example(
+    "dramatiq_redis", "dramatiq:default", ("dramatiq:default*", "dramatiq:__acks__*"), "Failed to decode message"
+)
 
 each_example = pytest.mark.parametrize("example", [HUEY, CELERY, RQ, DRAMATIQ], ids=lambda example: example.module)
-
-
-def members(session: int) -> list[int]:
-    """Return the processes of a session: a worker, its children, and those that have left its process group."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(ProcessLookupError):
-            if os.getsid(int(entry.name)) == session and b") Z " not in (entry / "stat").read_bytes():
-                found.append(int(entry.name))
-    return found
 
 
 class Place:
@@ -84,8 +67,7 @@ class Place:
         self.example = example
         self.folder = folder
         self.redis = redis
-        self._numbers = itertools.count()
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self.programs = Programs(folder)
 
     @contextlib.contextmanager
     def receiving(self) -> Generator[int, None, None]:
@@ -94,59 +76,38 @@ class Place:
             yield port
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker of the example, in a session of its own."""
-        program, *arguments = self.example.worker
-        with (self.folder / f"worker-{next(self._numbers)}.log").open("wb") as log:
-            worker = subprocess.Popen(
-                [str(Path(sys.executable).with_name(program)), *arguments],
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                start_new_session=True,
-            )
-        self._workers.append(worker)
-        return worker
-
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
-        """Kill a worker with all its processes, as the end of its machine would."""
-        deadline = time.monotonic() + PATIENCE
-        while alive := members(worker.pid):
-            for pid in alive:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            worker.poll()
-            assert time.monotonic() < deadline, "the worker cannot be killed"
-        worker.wait(PATIENCE)
-
-    def kill_all(self) -> None:
-        """Leave nothing behind."""
-        for worker in self._workers:
-            self.kill(worker)
+        """Start a worker of the example, as its docstring says."""
+        program, *arguments = Commands.of(self.example.module).worker
+        path = str(Path(sys.executable).with_name(program))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return self.programs.start([path, *arguments], "worker", environment)
 
     def written(self, name: str) -> list[Any]:
         """Return what the stand-in for the shop has written down: what has `begun`, or what is `done`."""
         path = self.folder / name
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
-    def logs(self) -> str:
-        """Return everything that was logged by server and workers."""
-        logs = sorted(self.folder.glob("*.log"))
-        return "\n".join(f"--- {log.name}\n{log.read_text(encoding='utf-8', errors='replace')}" for log in logs)
-
     def wait_for(self, name: str, count: int) -> list[Any]:
         """Wait until so many deliveries have `begun` or are `done`, and return them."""
         deadline = time.monotonic() + PATIENCE
         while len(self.written(name)) < count:
-            assert time.monotonic() < deadline, f"{count} are not {name} in time: {self.written(name)}\n{self.logs()}"
+            text = f"{count} are not {name} in time: {self.written(name)}\n{self.programs.logs()}"
+            assert time.monotonic() < deadline, text
             time.sleep(0.05)
         return self.written(name)
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until a program has printed a text."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in (logs := self.programs.logs()):
+            assert time.monotonic() < deadline, logs
+            time.sleep(0.05)
 
     def wait_until_empty(self) -> None:
         """Wait until the queue has let go of everything."""
         deadline = time.monotonic() + PATIENCE
         while left := [name for name in self.example.empty if self._holds(name)]:
-            assert time.monotonic() < deadline, f"{left} still hold something\n{self.logs()}"
+            assert time.monotonic() < deadline, f"{left} still hold something\n{self.programs.logs()}"
             time.sleep(0.05)
 
     def _holds(self, name: str) -> bool:
@@ -181,6 +142,27 @@ class Place:
                 yield
                 connection.execute(f"ALTER TABLE elsewhere RENAME TO {name}")
 
+    def slip_in(self, data: bytes) -> None:
+        """Put a task of these bytes into a queue that holds one, as a program could that may write to its store."""
+        if self.redis is None:
+            with contextlib.closing(sqlite3.connect(self.folder / "queue.db")) as queue, queue:
+                queue.execute("INSERT INTO task (queue, data) VALUES ('listrak', ?)", (data,))
+            return
+        with self.redis_client() as client:
+            if self.example is RQ:
+                fields = {"data": data, "status": "queued", "origin": "listrak", "created_at": "2026-01-01T00:00:00Z"}
+                client.hset("rq:job:forged", mapping=fields)
+                client.lpush(self.example.queue, "forged")
+            elif self.example is DRAMATIQ:
+                client.hset(f"{self.example.queue}.msgs", "forged", data)
+                client.rpush(self.example.queue, "forged")
+            else:
+                message = json.loads(client.lindex(self.example.queue, 0))
+                message["body"] = base64.b64encode(data).decode()
+                message["content-type"], message["content-encoding"] = "application/x-python-serialize", "binary"
+                message["properties"]["delivery_tag"] = "forged"
+                client.lpush(self.example.queue, json.dumps(message))
+
     def pass_time(self) -> None:
         """Let so much time pass that a dead worker is missed."""
         time.sleep(self.example.forgets_after)
@@ -209,7 +191,7 @@ def as_done(sent: Delivery) -> list[Any]:
 def place(
     example: Example, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Place, None, None]:
-    """Return a place for the test's example; whatever happens there, the logs name nobody."""
+    """Yield a place for the test's example, and see afterwards that its logs show no secret, body, address or id."""
     redis = request.getfixturevalue("own_redis") if example.needs_redis else None
     monkeypatch.syspath_prepend(str(EXAMPLES))
     (tmp_path / "shop.py").write_text("from shop_stand_in import handle as handle\n", encoding="utf-8")
@@ -229,16 +211,16 @@ def place(
     try:
         yield place
     finally:
-        place.kill_all()
-    logs = place.logs()
+        place.programs.kill_all()
+    logs = place.programs.logs()
     for event_id, body, _ in place.written("done"):
         for private in (SECRET, EMAIL, base64.b64encode(body.encode()).decode()[:40], event_id[:9]):
             assert private not in logs, logs
 
 
 @each_example
-def test_a_delivery_is_answered_and_its_work_is_done_once(example: Example, place: Place) -> None:
-    """A worker gets the very event, and a replay never reaches it."""
+def test_a_delivery_gets_a_200_and_its_work_is_done_once(example: Example, place: Place) -> None:
+    """A worker gets the event that was verified, and a replay never reaches a worker."""
     sent, after = delivery("work"), delivery("work after it")
     with place.receiving() as port:
         assert exchange(port, sent).status == 200
@@ -254,25 +236,25 @@ def test_a_delivery_is_answered_and_its_work_is_done_once(example: Example, plac
 
 @each_example
 def test_work_that_fails_is_tried_again(example: Example, place: Place) -> None:
-    """Its reason is in the worker's log."""
+    """Work that raises is done at the next try, and the reason of the failure is in the worker's log."""
     sent = delivery("fail once")
     with place.receiving() as port:
         place.start_worker()
         assert exchange(port, sent).status == 200
         assert place.wait_for("done", 1) == [as_done(sent)]
     assert len(place.written("begun")) == 2
-    assert "the shop is closed" in place.logs()
+    assert "the shop is closed" in place.programs.logs()
 
 
 @each_example
 def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: Place) -> None:
-    """The worker and its children die at once, as when the machine does."""
+    """A worker that starts does the work of one that died with all its children, as when its machine dies."""
     sent = delivery("hang once")
     with place.receiving() as port:
         worker = place.start_worker()
         assert exchange(port, sent).status == 200
         place.wait_for("begun", 1)
-        place.kill(worker)
+        place.programs.kill(worker)
         assert not place.written("done")
         place.pass_time()
         place.start_worker()
@@ -281,9 +263,60 @@ def test_what_a_killed_worker_held_is_done_by_the_next(example: Example, place: 
     assert [event_id for event_id, _ in place.written("begun")] == [as_done(sent)[0]] * 2
 
 
+class Bomb:
+    """An object whose pickle makes a folder where it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@each_example
+def test_a_pickle_in_the_queue_runs_no_code(example: Example, place: Place) -> None:
+    """The worker rejects a task that is not JSON, and says so in its log."""
+    made = place.folder / "made"
+    sent = delivery("work")
+    with place.receiving() as port:
+        assert exchange(port, sent).status == 200
+        place.slip_in(pickle.dumps(Bomb(made)))
+        place.start_worker()
+        assert place.wait_for("done", 1) == [as_done(sent)]
+        place.wait_for_log(example.rejection)
+    assert not made.exists()
+    pickle.loads(pickle.dumps(Bomb(made)))  # noqa: S301 -- our own
+    assert made.exists()
+
+
+@pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
+def test_the_files_are_open_to_their_user_alone(
+    example: Example, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example gives its folder and files closed modes, whatever the umask, and closes a file that exists."""
+    folder = place.folder / "new"
+    monkeypatch.setenv("LISTRAK_FOLDER", str(folder))
+    umask = os.umask(0)
+    try:
+        with place.receiving() as port:
+            place.start_worker()
+            assert exchange(port, delivery("work")).status == 200
+            place.wait_for("done", 1)
+            modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert {"deliveries.db", "inbox.db", "queue.db", "queue.db-wal", "queue.db-shm"} <= modes.keys()
+        assert set(modes.values()) == {0o600}, modes
+        (folder / "queue.db").chmod(0o666)
+        with place.receiving() as port:
+            assert exchange(port, delivery("work")).status == 200
+        assert (folder / "queue.db").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(umask)
+
+
 @pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
 def test_what_was_queued_twice_is_done_once(example: Example, place: Place) -> None:
-    """That may happen when a consumer starts while a delivery arrives."""
+    """A second task for one delivery, which a consumer that starts may queue while it arrives, changes nothing."""
     sent, after = delivery("work"), delivery("work after it")
     with place.receiving() as port:
         assert exchange(port, sent).status == 200
@@ -297,7 +330,7 @@ def test_what_was_queued_twice_is_done_once(example: Example, place: Place) -> N
 
 @pytest.mark.parametrize("example", [HUEY], ids=lambda example: example.module)
 def test_what_a_terminated_consumer_held_is_done_by_the_next(example: Example, place: Place) -> None:
-    """SIGTERM is what a supervisor sends; Huey does not wait for running tasks then."""
+    """Huey does not wait for running tasks at SIGTERM, and the next consumer does them again."""
     sent, queued = delivery("hang once"), delivery("work after it")
     with place.receiving() as port:
         worker = place.start_worker()
@@ -314,7 +347,7 @@ def test_what_a_terminated_consumer_held_is_done_by_the_next(example: Example, p
 
 @pytest.mark.parametrize("example", [CELERY, RQ], ids=lambda example: example.module)
 def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place: Place) -> None:
-    """One that takes too much memory is killed alone, and its parent puts back what it held."""
+    """A worker puts back the task of a child that was killed alone, for its memory say, and it is done again."""
     sent = delivery("hang once")
     with place.receiving() as port:
         place.start_worker()
@@ -326,8 +359,8 @@ def test_what_a_killed_child_held_is_done_by_its_worker(example: Example, place:
 
 
 @each_example
-def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example: Example, place: Place) -> None:
-    """Its claim at the replay guard is given back."""
+def test_a_delivery_that_cannot_be_queued_gets_a_500_and_may_come_again(example: Example, place: Place) -> None:
+    """The replay guard releases its claim, and the delivery is handled when it comes again."""
     before, sent = delivery("work before"), delivery("work")
     with place.receiving() as port:
         assert exchange(port, before).status == 200
@@ -341,10 +374,10 @@ def test_a_delivery_that_cannot_be_queued_is_refused_and_may_come_again(example:
 @pytest.mark.parametrize(
     ("example", "status"), [(CELERY, 503), (RQ, 503), (DRAMATIQ, 500)], ids=lambda value: getattr(value, "module", "")
 )
-def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
+def test_while_redis_is_down_deliveries_get_a_5xx_and_the_queue_outlives_it(
     example: Example, status: int, place: Place
 ) -> None:
-    """Where it writes to its disk; the 503 is the replay guard's, which is on Redis too."""
+    """A Redis that writes to its disk loses no task; a 503 comes from the replay guard, if that is on Redis too."""
     before, meanwhile, after = delivery("work before"), delivery("work meanwhile"), delivery("work after")
     assert place.redis is not None
     with place.receiving() as port:
@@ -363,28 +396,3 @@ def test_while_redis_is_down_deliveries_are_refused_and_the_queue_outlives_it(
             place.start_worker()
         assert exchange(port, after).status == 200
         assert place.wait_for("done", 3)[2] == as_done(after)
-
-
-def test_a_handler_as_the_guide_has_it_does_its_work_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A queue may call it twice; work that fails leaves no trace, and is done the next time."""
-    monkeypatch.chdir(tmp_path)
-    page = (TESTS.parent / "docs" / "hand-off.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {"__name__": "guide"}
-    exec(compile(block, "hand-off.md", "exec", dont_inherit=True), names)
-    bad, good = event_of(b"no JSON"), event_of(b'{"campaign":"vip-mailer"}')
-    for _ in range(2):
-        with pytest.raises(PayloadError):
-            names["handle"](bad)
-        names["handle"](good)
-    assert capsys.readouterr().out == "vip-mailer\n"
-
-
-def test_what_the_shop_logs_names_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Not even the whole id of the delivery, which is a MAC."""
-    event = event_of(json.dumps({"email": EMAIL}).encode())
-    caplog.set_level(logging.DEBUG)
-    runpy.run_path(str(EXAMPLES / "shop.py"))["handle"](event)
-    assert caplog.messages == [f"working on delivery {event.id[:8]}"]
