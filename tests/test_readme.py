@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import io
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import listrak_webhooks
 import pytest
-from listrak_webhooks import ConfigurationError, WebhookError
+from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, WebhookError
+from listrak_webhooks.replay import StoreGuard
 from servers import werkzeug_server
 
 if TYPE_CHECKING:
@@ -297,16 +299,40 @@ def test_the_queued_delivery_reaches_its_task(
 
 
 def test_the_code_on_replay_guards_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both blocks of docs/replay.md: by hand, and a guard of one's own."""
-    _, by_hand, own = (run(block) for block in blocks_of(REPLAYS))
+    """By hand, a guard of one's own, and one over a store of one's own."""
+    _, by_hand, own, store = (run(block) for block in blocks_of(REPLAYS))
     event = listrak_webhooks.Webhook(SECRET).verify(BODY, headers_for(BODY))
     for _ in range(2):
         by_hand["handle"](event)
     assert capsys.readouterr().out == "vip-mailer\n"
-    guard = own["OnceInThisProcess"]()
-    for expected in (True, False):
-        with guard.handle(event) as first:
-            assert first is expected
+    for guard in (own["OnceInThisProcess"](), store["guard"]):
+        for expected in (True, False):
+            with guard.handle(event) as first:
+                assert first is expected
+
+
+def test_the_store_on_the_page_keeps_what_a_guard_promises() -> None:
+    """A claim is held, given back, and taken over when its lease has ended; a late completion does not count."""
+    store = run(blocks_of(REPLAYS)[3])["DictionaryStore"]()
+    now = [1000.0]
+    guard = StoreGuard(store, lease=10, clock=lambda: now[0])
+    event = listrak_webhooks.Webhook(SECRET).verify(BODY, headers_for(BODY))
+    with contextlib.suppress(LookupError), guard.handle(event) as first:
+        assert first
+        with pytest.raises(DuplicateDeliveryError):
+            guard.handle(event).__enter__()
+        raise LookupError
+    late = guard.handle(event)
+    assert late.__enter__()
+    now[0] += 10
+    with guard.handle(event) as first:
+        assert first
+        late.__exit__(None, None, None)
+        with pytest.raises(DuplicateDeliveryError):
+            guard.handle(event).__enter__()
+    now[0] += 2 * 900 + 59
+    with guard.handle(event) as first:
+        assert not first
 
 
 def test_the_table_of_errors_is_complete_and_right() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
@@ -52,15 +53,22 @@ async def finished(
 ) -> T:
     """Await work that is finished even if the caller is cancelled.
 
-    Under asyncio a caller that is cancelled gets no result. Under trio the cancellation waits for the caller's next
-    checkpoint, so the caller gets the result.
+    Under asyncio a task that is cancelled gets no result. Where a scope of trio's or anyio's is cancelled, that waits
+    for the caller's next checkpoint, so the caller gets the result.
 
     Args:
         work: what to await.
         undo: takes the work back; awaited behind it, and finished too, if the caller gets an exception and no result.
     """
     library = running_library()
-    if library == "asyncio":
+    with _shield(library):
+        if library != "asyncio":
+            try:
+                return await work()
+            except BaseException:
+                if undo is not None:
+                    await undo()
+                raise
         task = _start(work())
         try:
             return await asyncio.shield(task)
@@ -68,13 +76,14 @@ async def finished(
             if undo is not None:
                 await asyncio.shield(_start(_after(task, undo)))
             raise
-    with sys.modules["trio"].CancelScope(shield=True) if library == "trio" else nullcontext():
-        try:
-            return await work()
-        except BaseException:
-            if undo is not None:
-                await undo()
-            raise
+
+
+def _shield(library: str | None) -> AbstractContextManager[object]:
+    """Return a scope that cancellation from outside does not enter, if the library has scopes."""
+    # Those of anyio cancel a task of asyncio's at each step that it takes, so `asyncio.shield` does not hold them off.
+    scopes = {"trio": "trio", "asyncio": "anyio"}.get(library or "", "")
+    scope: Any = getattr(sys.modules.get(scopes), "CancelScope", None)
+    return nullcontext() if scope is None else scope(shield=True)
 
 
 async def _after(task: asyncio.Task[Any], undo: Callable[[], Awaitable[object]]) -> None:

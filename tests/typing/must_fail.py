@@ -20,6 +20,7 @@ from listrak_webhooks.replay import (
     RedisReplayGuard,
     ReplayGuard,
     SqliteReplayGuard,
+    StoreGuard,
 )
 
 headers = {"LTK-Timestamp": "1700000000"}
@@ -93,6 +94,8 @@ MemoryReplayGuard("many")  # type: ignore[arg-type]
 MemoryReplayGuard(lease=None)  # type: ignore[arg-type]
 SqliteReplayGuard()  # type: ignore[call-arg]
 SqliteReplayGuard("deliveries.db", 60)  # type: ignore[call-arg]
+SqliteReplayGuard("deliveries.db", tolerance="900")  # type: ignore[arg-type]
+StoreGuard("redis://localhost")  # type: ignore[arg-type]
 RedisReplayGuard("redis://localhost")  # type: ignore[arg-type]
 DjangoCacheReplayGuard(5)  # type: ignore[arg-type]
 

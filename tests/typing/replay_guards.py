@@ -1,8 +1,10 @@
 """What users write with replay guards; type checkers must have nothing to say about it."""
 
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -19,11 +21,15 @@ from listrak_webhooks.fastapi import listrak_webhook as fastapi_webhook
 from listrak_webhooks.flask import listrak_webhook as flask_webhook
 from listrak_webhooks.replay import (
     AsyncReplayGuard,
+    Delivery,
     DjangoCacheReplayGuard,
     MemoryReplayGuard,
     RedisReplayGuard,
     ReplayGuard,
+    ReplayStore,
     SqliteReplayGuard,
+    State,
+    StoreGuard,
 )
 from typing_extensions import assert_type
 
@@ -55,6 +61,41 @@ class OwnAsync:
         yield bool(event.id)
 
 
+class OwnStore:
+    is_async = False
+
+    def claim(self, delivery: Delivery) -> State:
+        return State.CLAIMED if delivery.monotonic() < delivery.lease + delivery.now() else State.HELD
+
+    def complete(self, delivery: Delivery) -> State:
+        return State.FREE if delivery.keep_for else State.COMPLETED
+
+    def release(self, delivery: Delivery) -> State:
+        return State.CLAIMED if delivery.token else State.FREE
+
+    def explain(self, error: Exception) -> str:
+        return str(error)
+
+
+class OwnAsyncStore:
+    is_async = True
+
+    async def claim(self, delivery: Delivery) -> State:
+        return State.CLAIMED if delivery.id else State.HELD
+
+    async def complete(self, delivery: Delivery) -> State:
+        return State.CLAIMED if delivery.id else State.HELD
+
+    async def release(self, delivery: Delivery) -> State:
+        return State.CLAIMED if delivery.id else State.HELD
+
+    def explain(self, error: Exception) -> str:
+        return str(error)
+
+
+own_store: ReplayStore = OwnStore()
+over_own_store: ReplayGuard = StoreGuard(own_store, lease=30, fail_open=True, tolerance=timedelta(hours=1))
+over_own_async_store: AsyncReplayGuard = StoreGuard(OwnAsyncStore(), tolerance=300, clock=time.time)
 own: ReplayGuard = Own()
 own_async: AsyncReplayGuard = OwnAsync()
 

@@ -101,8 +101,9 @@ class Claim:
         self._configuration = configuration
         self._delivery = configuration.delivery(event)
         self._entered = threading.Lock()
-        # A thread that enters goes on when its task is cancelled, and what gives the claim back comes behind it.
-        self._stepping = threading.Lock()
+        # A thread that enters goes on when its task is cancelled, and what gives the claim back comes behind it. The
+        # same thread never waits for itself: a signal may keep it from unlocking.
+        self._stepping = threading.RLock()
         # Whether the store may have given the claim, for all that is known, and whether that is settled.
         self._may_hold = False
         self._given_up = False
@@ -266,12 +267,12 @@ class Claim:
 
     def _check(self, state: State | None, *, completed: bool) -> None:
         """Log it if the claim was not this one's any more."""
+        if state is State.CLAIMED or not self._guarded:
+            return
         delivery = self._delivery
         took = delivery.monotonic() - delivery.claimed_at
-        if not self._guarded or state is State.CLAIMED:
-            return
         # A client that got no response asks twice, so its own first request may be what it finds.
-        own = state in ({State.COMPLETED} if completed else {State.FREE})
+        own = state is (State.COMPLETED if completed else State.FREE)
         if took >= delivery.lease or (state is not None and not own):
             log_lost_claim(delivery.id, state, took=took, lease=delivery.lease)
 

@@ -185,13 +185,15 @@ class _Store:
         from django.core.cache.backends.base import InvalidCacheKey  # noqa: PLC0415
 
         try:
-            keys = {cache.make_and_validate_key(self._key(digit * 64)) for digit in "01"}
+            # They differ in one digit at either end, in case that it cuts them off.
+            ids = ("0" * 64, "1" + "0" * 63, "0" * 63 + "1")
+            keys = {cache.make_and_validate_key(self._key(each)) for each in ids}
         except InvalidCacheKey:
             raise ConfigurationError(
                 f"the cache {self._alias!r} does not take the guard's keys; shorten prefix or KEY_PREFIX, and have no "
                 "white space in them"
             ) from None
-        if len(keys) == 1:
+        if len(keys) < len(ids):
             raise ConfigurationError(
                 f"the KEY_FUNCTION of the cache {self._alias!r} gives two deliveries one key; give the guard an alias "
                 "without it"

@@ -7,11 +7,11 @@ import sqlite3
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE, check_seconds
 from ._guard import StoreGuard
-from ._sqlite_file import Turn, check_file, check_path, describe, open_file, shrink, shrink_log, unusable
+from ._sqlite_file import Turn, check_file, check_path, describe, open_file, shrink, unusable
 from ._store import MARGIN, State
 
 if TYPE_CHECKING:
@@ -22,33 +22,37 @@ if TYPE_CHECKING:
 PURGED_AT_ONCE = 100
 """How many rows one claim deletes at most; it adds one."""
 
-COMMITS_PER_LOOK = 100
-"""After how many transactions of a process it looks at how large the write-ahead log is."""
+COMMITS_PER_LOOK = 64
+"""After how many transactions of a process it looks at how large the file and its log are."""
 
-FIND = "SELECT token, claimed_at, lease_ends, keep_until FROM delivery WHERE id = :id"
+UNSYNCED, SYNCED = "PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"
 
-ADD = "INSERT OR IGNORE INTO delivery VALUES (:id, :token, :monotonic, :lease_ends, :keep_until)"
+# Without names, which Python's module would look up for each statement.
 
-PUT = "REPLACE INTO delivery VALUES (:id, :token, :monotonic, :lease_ends, :keep_until)"
+FIND = "SELECT token, claimed_at, lease_ends, keep_until FROM delivery WHERE id = ?"
 
-KEEP = "UPDATE delivery SET keep_until = max(keep_until, :keep_until) WHERE id = :id"
+ADD = "INSERT OR IGNORE INTO delivery (id, token, claimed_at, lease_ends, keep_until) VALUES (?, ?, ?, ?, ?)"
+
+PUT = "REPLACE INTO delivery (id, token, claimed_at, lease_ends, keep_until) VALUES (?, ?, ?, ?, ?)"
+
+KEEP = "UPDATE delivery SET keep_until = max(keep_until, ?) WHERE id = ?"
 
 # What nearly every completion is: of a claim that is still held, and whose row is kept for long enough. A completion
 # that changes `keep_until` would have to write to the index too.
 COMPLETE_HELD = """
-    UPDATE delivery SET token = NULL WHERE id = :id AND token = :token
-    AND claimed_at <= :monotonic AND :monotonic < lease_ends AND keep_until >= :keep_until - :margin
+    UPDATE delivery SET token = NULL
+    WHERE id = ? AND token = ? AND claimed_at <= ? AND ? < lease_ends AND keep_until >= ?
 """
 
-COMPLETE = "UPDATE delivery SET token = NULL WHERE id = :id"
+COMPLETE = "UPDATE delivery SET token = NULL WHERE id = ?"
 
-RELEASE = "DELETE FROM delivery WHERE id = :id AND token = :token"
+RELEASE = "DELETE FROM delivery WHERE id = ? AND token = ?"
 
 # A claim outlives its entry if the lease is not over, whatever becomes of the wall clock.
 PURGE = """
     DELETE FROM delivery WHERE id IN (
-        SELECT id FROM delivery WHERE keep_until <= :now
-        AND (token IS NULL OR lease_ends <= :monotonic OR claimed_at > :monotonic) LIMIT :some
+        SELECT id FROM delivery WHERE keep_until <= ?
+        AND (token IS NULL OR lease_ends <= ? OR claimed_at > ?) LIMIT ?
     )
 """
 
@@ -135,41 +139,43 @@ class _Store:
         self.turn = Turn(path)
         self._handle = _Handle()
 
+    # The clocks are read behind the lock, so that the claim of another that has just been made is in their past.
+
     def claim(self, delivery: Delivery) -> State:
         # A claim that a power loss takes away is one whose handler died with it.
-        with self._transaction("NORMAL") as connection:
-            values = _values(delivery)
-            values["lease_ends"] = values["monotonic"] + delivery.lease
-            if connection.execute(PURGE, values).rowcount:
-                shrink(connection)
-            if connection.execute(ADD, values).rowcount:
+        with self._transaction(UNSYNCED) as connection:
+            now, monotonic = delivery.now(), delivery.monotonic()
+            keep_until = _keep_until(delivery, now)
+            row = (delivery.id, delivery.token, monotonic, monotonic + delivery.lease, keep_until)
+            connection.execute(PURGE, (now, monotonic, monotonic, PURGED_AT_ONCE))
+            if connection.execute(ADD, row).rowcount:
                 return State.CLAIMED
-            state, kept_until = _find(connection, values)
+            state, kept_until = _find(connection, delivery, now, monotonic)
             if state is State.FREE or state is State.CLAIMED:
-                connection.execute(PUT, values)
+                connection.execute(PUT, row)
                 return State.CLAIMED
-            if state is State.COMPLETED and values["keep_until"] > kept_until + MARGIN:
-                connection.execute(KEEP, values)
+            if state is State.COMPLETED and keep_until > kept_until + MARGIN:
+                connection.execute(KEEP, (keep_until, delivery.id))
             return state
 
     def complete(self, delivery: Delivery) -> State:
-        with self._transaction("FULL") as connection:
-            values = _values(delivery)
-            if connection.execute(COMPLETE_HELD, values).rowcount:
+        with self._transaction(SYNCED) as connection:
+            now, monotonic = delivery.now(), delivery.monotonic()
+            keep_until = _keep_until(delivery, now)
+            held = (delivery.id, delivery.token, monotonic, monotonic, keep_until - MARGIN)
+            if connection.execute(COMPLETE_HELD, held).rowcount:
                 return State.CLAIMED
-            state, _ = _find(connection, values)
+            state, _ = _find(connection, delivery, now, monotonic)
             if state is not State.HELD:
-                values |= {"token": None, "lease_ends": 0}
-                connection.execute(ADD, values)
-                connection.execute(COMPLETE, values)
-                connection.execute(KEEP, values)
+                connection.execute(ADD, (delivery.id, None, 0, 0, keep_until))
+                connection.execute(COMPLETE, (delivery.id,))
+                connection.execute(KEEP, (keep_until, delivery.id))
             return state
 
     def release(self, delivery: Delivery) -> State:
-        with self._transaction("NORMAL") as connection:
-            values = _values(delivery)
-            state, _ = _find(connection, values)
-            connection.execute(RELEASE, values)
+        with self._transaction(UNSYNCED) as connection:
+            state, _ = _find(connection, delivery, delivery.now(), delivery.monotonic())
+            connection.execute(RELEASE, (delivery.id, delivery.token))
             return state
 
     def explain(self, error: Exception) -> str:
@@ -203,7 +209,7 @@ class _Transaction:
             connection = handle.connection
             if connection is None:
                 connection = handle.connection = open_file(store.path, deadline)
-            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute(self._synchronous)
             store.turn.take(partial(connection.execute, "BEGIN IMMEDIATE"), deadline)
         except BaseException:
             if locked:
@@ -219,7 +225,7 @@ class _Transaction:
                 handle.connection.execute("COMMIT")
                 handle.commits += 1
                 if handle.commits % COMMITS_PER_LOOK == 0:
-                    shrink_log(handle.connection, self._store.path)
+                    shrink(handle.connection, self._store.path)
             else:
                 handle.drop()
         except BaseException:
@@ -229,33 +235,20 @@ class _Transaction:
             handle.lock.release()
 
 
-def _values(delivery: Delivery) -> dict[str, Any]:
-    """Return what the statements need to know; inside a transaction.
-
-    The clocks are read behind the lock, so that the claim of another that has just been made is in their past.
-    """
-    now = delivery.now()
-    return {
-        "id": delivery.id,
-        "token": delivery.token,
-        "now": now,
-        "monotonic": delivery.monotonic(),
-        # A claim is not forgotten before its lease is over.
-        "keep_until": now + max(delivery.keep_for, delivery.lease),
-        "margin": MARGIN,
-        "some": PURGED_AT_ONCE,
-    }
+def _keep_until(delivery: Delivery, now: float) -> float:
+    # A claim is not forgotten before its lease is over.
+    return now + max(delivery.keep_for, delivery.lease)
 
 
-def _find(connection: sqlite3.Connection, values: dict[str, Any]) -> tuple[State, float]:
+def _find(connection: sqlite3.Connection, delivery: Delivery, now: float, monotonic: float) -> tuple[State, float]:
     """Return the state of a delivery, as its claim sees it, and until when its row is kept."""
-    row = connection.execute(FIND, values).fetchone()
+    row = connection.execute(FIND, (delivery.id,)).fetchone()
     if row is None:
         return State.FREE, 0.0
     token, claimed_at, lease_ends, keep_until = row
     if token is None:
-        return (State.COMPLETED if values["now"] < keep_until else State.FREE), keep_until
+        return (State.COMPLETED if now < keep_until else State.FREE), keep_until
     # One that was claimed in the future was claimed before the machine was restarted, and its process is gone.
-    if not claimed_at <= values["monotonic"] < lease_ends:
+    if not claimed_at <= monotonic < lease_ends:
         return State.FREE, keep_until
-    return (State.CLAIMED if token == values["token"] else State.HELD), keep_until
+    return (State.CLAIMED if token == delivery.token else State.HELD), keep_until

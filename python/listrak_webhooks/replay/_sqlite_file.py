@@ -58,8 +58,8 @@ CHECKPOINT_PATIENCE = 0.1
 SPARE_PAGES = 256
 """Pages that are free in the file and stay there for the next deliveries."""
 
-SHRUNK_AT_ONCE = 64
-"""Pages that one claim gives back to the file system at most."""
+SHRUNK_AT_ONCE = 256
+"""Pages that are given back to the file system at most when a process looks."""
 
 URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|(file|sqlite):")
 
@@ -259,11 +259,17 @@ class Turn:
             sqlite3.OperationalError: it is still locked at the deadline, or something else is wrong.
         """
         began = time.monotonic()
-        if not self._is_asked(began) and _succeeds(step, deadline):
-            return
+        if began < self._next_look or not self._is_asked(began):
+            try:
+                step()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+            else:
+                return
         pause = FIRST_PAUSE
         while (now := time.monotonic()) < began + PATIENCE:
-            if self._is_asked(now):
+            if now >= self._next_look and self._is_asked(now):
                 time.sleep(COURTESY)
             elif _succeeds(step, deadline):
                 return
@@ -287,8 +293,6 @@ class Turn:
                 os.unlink(self._request)  # noqa: PTH108
 
     def _is_asked(self, now: float) -> bool:
-        if now < self._next_look:
-            return False
         try:
             age = time.time() - os.stat(self._request).st_mtime  # noqa: PTH116
         except OSError:
@@ -320,26 +324,27 @@ def _succeeds(step: Callable[[], object], deadline: float) -> bool:
     return True
 
 
-def shrink(connection: sqlite3.Connection) -> None:
-    """Give some of the file's free pages back, inside a transaction, if there are many: after a flood, say."""
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    if free > SPARE_PAGES:
-        # It gives back one page for each row that is fetched, and the rows are empty.
-        connection.execute(f"PRAGMA incremental_vacuum({SHRUNK_AT_ONCE})").fetchall()
+def shrink(connection: sqlite3.Connection, path: str) -> None:
+    """Give the file system back what the file and its log do not need, outside of a transaction.
 
-
-def shrink_log(connection: sqlite3.Connection, path: str) -> None:
-    """Empty the write-ahead log, outside of a transaction, if the others never leave a gap for that."""
-    try:
-        if os.path.getsize(f"{path}-wal") <= LARGEST_LOG:  # noqa: PTH202
-            return
-    except OSError:
-        return
-    # What was to be written has been, so this is not the delivery's problem.
+    Errors are not the delivery's problem, because what it had to write has been written.
+    """
     with suppress(sqlite3.Error):
-        connection.execute(f"PRAGMA busy_timeout = {round(CHECKPOINT_PATIENCE * 1000)}")
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        if free > SPARE_PAGES:
+            # Not `execute`: in Python 3.11 it ends such a statement after the first page.
+            connection.executescript(f"PRAGMA incremental_vacuum({SHRUNK_AT_ONCE})")
+    with suppress(sqlite3.Error, OSError):
+        if os.path.getsize(f"{path}-wal") > LARGEST_LOG:  # noqa: PTH202
+            _empty_log(connection)
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {round(CHECKPOINT_PATIENCE * 1000)}")
+    try:
         # If somebody reads for long, it does what it can.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
         connection.execute("PRAGMA busy_timeout = 0")
 
 

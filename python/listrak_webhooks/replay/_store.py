@@ -85,11 +85,6 @@ class Delivery:
         """
         return (self._clock or time.monotonic)()
 
-    @property
-    def keep_until(self) -> float:
-        """The Unix second until which an entry that is written now must be kept."""
-        return self.now() + self.keep_for
-
     def __repr__(self) -> str:
         return f"Delivery(id={self.id[:8]}…)"
 
