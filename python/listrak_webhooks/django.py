@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from ._adapter import missing_framework
@@ -244,6 +245,7 @@ class _Django(Stack[HttpRequest, "HttpResponseBase"]):
         if environ.get("CONTENT_LENGTH") and _is_touched(request):
             return wsgi.read_body(environ, limits, functools.partial(_body, request))
         body = wsgi.read_body(environ, limits)
+        wsgi.put_back(environ, body.data)
         _put_back(request, body.data)
         return body
 
@@ -330,5 +332,7 @@ def _is_touched(request: HttpRequest) -> bool:
 
 
 def _put_back(request: HttpRequest, data: bytes) -> None:
-    # Where request.body keeps it. Django offers no other way to hand on a body that was read past its own stream.
+    # Where request.body and request.read() have it. Django offers no other way to hand on a body that was read past its
+    # own stream.
     request._body = data  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    request._stream = io.BytesIO(data)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]

@@ -184,7 +184,8 @@ class _FlaskStack(Stack[Request, Response]):
         return body
 
     def empty(self) -> Response:
-        return current_app.response_class(status=200)
+        # Not without a body: of that nothing is written, and then Hypercorn sends no response at all.
+        return current_app.response_class(b"", status=200)
 
     def rejection(self, error: Rejection, status: int) -> Response:
         response = jsonify(error=error.code)
