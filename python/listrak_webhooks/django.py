@@ -249,6 +249,11 @@ class _Django(Stack[HttpRequest, "HttpResponseBase"]):
         _put_back(request, body.data)
         return body
 
+    def discard(self, request: HttpRequest) -> None:
+        environ: dict[str, Any] | None = getattr(request, "environ", None)
+        if environ is not None and not _is_touched(request):
+            wsgi.drain(environ)
+
     def empty(self) -> HttpResponseBase:
         return HttpResponse()
 
@@ -332,6 +337,8 @@ def _is_touched(request: HttpRequest) -> bool:
 
 
 def _put_back(request: HttpRequest, data: bytes) -> None:
+    # Forms with files are read only as far as this says.
+    request.META["CONTENT_LENGTH"] = str(len(data))
     # Where request.body and request.read() have it. Django offers no other way to hand on a body that was read past its
     # own stream.
     request._body = data  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]

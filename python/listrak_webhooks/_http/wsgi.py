@@ -168,8 +168,10 @@ def _throw_away(environ: dict[str, Any], framing: Framing, *, begun: bool) -> No
     A body that has not begun to arrive is left alone, and one whose end nobody knows. So is one from a connection that
     the server hides: the wait could not be bounded.
     """
-    left = DRAIN_BYTES if framing.length is None else framing.length
-    if left > DRAIN_BYTES or (framing.length is None and not framing.is_terminated):
+    left = framing.length
+    if left is None:
+        left = DRAIN_BYTES if framing.is_terminated and (framing.is_chunked or framing.declared) else 0
+    if not 0 < left <= DRAIN_BYTES:
         return
     deadline = BodyDeadline(environ, DRAIN_SECONDS)
     if not deadline.is_kept or not (begun or deadline.sees_data(FIRST_DATA_SECONDS)):
