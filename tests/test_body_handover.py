@@ -137,12 +137,12 @@ class TestFlask:
     def test_forms_have_a_limit_of_their_own(self) -> None:
         """It counts when a view asks for the form, as it does without the adapter, and not before."""
         app = flask_app(lambda event: str(len(event.body)), MAX_FORM_MEMORY_SIZE=10)
-        answer = call_wsgi(app, Delivery(FORM, content_type=FORM_TYPE))
-        assert (answer.status, answer.body) == (200, str(len(FORM)).encode())
+        answer = call_wsgi(app, Delivery(MULTIPART, content_type=MULTIPART_TYPE))
+        assert (answer.status, answer.body) == (200, str(len(MULTIPART)).encode())
         app = flask_app(lambda _: flask.request.form["email"], MAX_FORM_MEMORY_SIZE=10, PROPAGATE_EXCEPTIONS=False)
         app.add_url_rule("/bare", "bare", lambda: flask.request.form["email"], methods=["POST"])
         for path in (PATH, "/bare"):
-            assert call_wsgi(app, Delivery(FORM, content_type=FORM_TYPE, path=path)).status == 413
+            assert call_wsgi(app, Delivery(MULTIPART, content_type=MULTIPART_TYPE, path=path)).status == 413
 
     def test_an_empty_response_is_written(self) -> None:
         """Hypercorn starts a response with its first piece, so there has to be one, even an empty one."""
