@@ -120,12 +120,16 @@ class _Input(io.RawIOBase):
     """The `wsgi.input` of a delivery, which keeps count.
 
     As with real servers, a read of a body with a length waits for all of it, and one of a body in chunks comes back
-    with what there is (Werkzeug's).
+    with what there is (Werkzeug's). It has a connection, on which something of the body can be seen.
     """
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, connection: socket.socket) -> None:
         self._delivery = delivery
         self._body = io.BytesIO(delivery.body)
+        self._connection = connection
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
 
     def readable(self) -> bool:
         return True
@@ -149,6 +153,13 @@ class _Input(io.RawIOBase):
 
 def call_wsgi(app: Any, delivery: Delivery) -> Answer:
     """Send a delivery to a WSGI app."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.send(delivery.body[:1])
+        return _call_wsgi(app, delivery, theirs)
+
+
+def _call_wsgi(app: Any, delivery: Delivery, connection: socket.socket) -> Answer:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": delivery.method,
         "SCRIPT_NAME": "",
@@ -159,7 +170,7 @@ def call_wsgi(app: Any, delivery: Delivery) -> Answer:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": _Input(delivery),
+        "wsgi.input": _Input(delivery, connection),
         "wsgi.errors": io.StringIO(),
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from ._extras import missing_framework
@@ -244,8 +245,14 @@ class _Django(Stack[HttpRequest, "HttpResponseBase"]):
         if environ.get("CONTENT_LENGTH") and _is_touched(request):
             return wsgi.read_body(environ, limits, functools.partial(_body, request))
         body = wsgi.read_body(environ, limits)
+        wsgi.put_back(environ, body.data)
         _put_back(request, body.data)
         return body
+
+    def discard(self, request: HttpRequest) -> None:
+        environ: dict[str, Any] | None = getattr(request, "environ", None)
+        if environ is not None and not _is_touched(request):
+            wsgi.drain(environ)
 
     def empty(self) -> HttpResponseBase:
         return HttpResponse()
@@ -330,5 +337,9 @@ def _is_touched(request: HttpRequest) -> bool:
 
 
 def _put_back(request: HttpRequest, data: bytes) -> None:
-    # Where request.body keeps it. Django offers no other way to hand on a body that was read past its own stream.
+    # Forms with files are read only as far as this says.
+    request.META["CONTENT_LENGTH"] = str(len(data))
+    # Where request.body and request.read() have it. Django offers no other way to hand on a body that was read past its
+    # own stream.
     request._body = data  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    request._stream = io.BytesIO(data)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]

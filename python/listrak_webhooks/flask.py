@@ -51,6 +51,9 @@ __all__ = ["listrak_webhook"]
 
 MAX_CONTENT_LENGTH = "Flask's MAX_CONTENT_LENGTH"
 
+KEPT = "stream", "_cached_data"
+"""Where Werkzeug's request keeps the stream that somebody asked for, and the data that was read from it."""
+
 P = ParamSpec("P")
 ViewResult: TypeAlias = "ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None"
 Owner = TypeVar("Owner", bound=MethodView)
@@ -176,15 +179,21 @@ class _FlaskStack(Stack[Request, Response]):
 
     def body(self, request: Request, webhook: Webhook, seconds: float) -> Body:
         limits = wsgi.Limits(webhook, request.max_content_length, MAX_CONTENT_LENGTH, seconds)
-        # Where Werkzeug keeps the stream that somebody asked for, and the data that was read from it.
-        if "stream" in vars(request) or getattr(request, "_cached_data", None) is not None:
+        if _is_touched(request):
             return wsgi.read_body(request.environ, limits, functools.partial(_get_data, request))
         body = wsgi.read_body(request.environ, limits)
         wsgi.put_back(request.environ, body.data)
+        for kept in KEPT:
+            vars(request).pop(kept, None)
         return body
 
+    def discard(self, request: Request) -> None:
+        if not _is_touched(request):
+            wsgi.drain(request.environ)
+
     def empty(self) -> Response:
-        return current_app.response_class(status=200)
+        # Not without a body: of that nothing is written, and then Hypercorn sends no response at all.
+        return current_app.response_class(b"", status=200)
 
     def rejection(self, error: Rejection, status: int) -> Response:
         response = jsonify(error=error.code)
@@ -199,6 +208,18 @@ class _FlaskStack(Stack[Request, Response]):
 
 
 _STACK = _FlaskStack()
+
+
+def _is_touched(request: Request) -> bool:
+    """Return whether other code has used the body's stream.
+
+    Werkzeug takes a body for an empty one if its server says neither how long it is nor that it ends, so whatever was
+    read there was not the body.
+    """
+    environ = request.environ
+    if not (environ.get("CONTENT_LENGTH") or environ.get("wsgi.input_terminated")):
+        return False
+    return any(vars(request).get(kept) is not None for kept in KEPT)
 
 
 def _get_data(request: Request) -> bytes:

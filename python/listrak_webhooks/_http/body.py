@@ -74,6 +74,20 @@ def parse_content_length(text: str | None) -> int | None:
     return int(text) if len(text) <= longest else sys.maxsize
 
 
+def is_encoded(encoding: str | None) -> bool:
+    """Return whether a `Content-Encoding` header says that the body is compressed."""
+    return (encoding or "").strip().lower() not in {"", "identity"}
+
+
+COMPRESSED = {
+    "gzip": b"\x1f\x8b",
+    "x-gzip": b"\x1f\x8b",
+    "deflate": b"\x78",
+    "zstd": b"\x28\xb5\x2f\xfd",
+}
+"""What a body begins with as long as nobody has decompressed it; it is known of these encodings."""
+
+
 def missing_body(
     data: bytes, *, declared: int | None, chunked: bool, encoding: str | None = None, touched: bool = False
 ) -> str | None:
@@ -83,13 +97,12 @@ def missing_body(
         data: the raw body, as far as the framework delivered it.
         declared: the request's `Content-Length`, if it has one.
         chunked: whether it has a `Transfer-Encoding` instead.
-        encoding: its `Content-Encoding`, if it has one: then a layer may have decompressed the body, and its length
-            means nothing.
+        encoding: its `Content-Encoding`, if it has one. Once a layer before us has decompressed the body, the declared
+            length means nothing.
         touched: whether other code is known to have used the stream before.
     """
     if declared is not None:
-        decoded = data and encoding and encoding.strip().lower() != "identity"
-        if len(data) < declared and not decoded:
+        if len(data) < declared and not _is_decompressed(data, encoding):
             return f"only {len(data)} of {declared} bytes of the body were left"
         return None
     if chunked and not data:
@@ -97,6 +110,13 @@ def missing_body(
     if chunked and touched:
         return "the body was sent in chunks and its stream was used before"
     return None
+
+
+def _is_decompressed(data: bytes, encoding: str | None) -> bool:
+    if not data or encoding is None or not is_encoded(encoding):
+        return False
+    start = COMPRESSED.get(encoding.strip().lower())
+    return start is None or not data.startswith(start)
 
 
 def verify(webhook: Webhook, body: Body, headers: Headers) -> Event:
@@ -127,13 +147,16 @@ def _without_outer_space(headers: Any) -> Headers:
     if isinstance(headers, dict):
         environ: dict[object, object] = headers  # pyright: ignore[reportUnknownVariableType]
         return {name: _stripped(value) for name, value in environ.items()}
-    pairs: Iterable[tuple[object, object]] = headers
+    # As pairs: another mapping may hold one name twice, and that stays an error.
+    pairs: Iterable[tuple[object, object]] = headers.items() if hasattr(headers, "items") else headers
     return [(name, _stripped(value)) for name, value in pairs]
 
 
-def _stripped(value: object) -> object:
+def _stripped(value: Any) -> object:
     if isinstance(value, str):
         return value.strip(" \t")
+    if isinstance(value, list):
+        return [_stripped(each) for each in value]
     return value.strip(b" \t") if isinstance(value, bytes) else value
 
 
@@ -145,9 +168,14 @@ def body_consumed(fact: str) -> BodyUnavailableError:
     )
 
 
+def late(seconds: float) -> str:
+    """Return what indicates that a body is missing if its time is over."""
+    return f"the body did not arrive within {seconds:g} seconds"
+
+
 def body_late(seconds: float) -> BodyUnavailableError:
     """Return the error for a body that did not arrive in time."""
-    return body_consumed(f"the body did not arrive within {seconds:g} seconds")
+    return body_consumed(late(seconds))
 
 
 def body_unreadable(error: Exception) -> BodyUnavailableError:

@@ -64,6 +64,9 @@ class Stack(Generic[Request, Response]):
         """
         raise NotImplementedError
 
+    def discard(self, request: Request) -> object:
+        """Throw away what is left of a body that nobody reads, so that its sender sees the response."""
+
     def empty(self) -> Response:
         """Return an empty 200."""
         raise NotImplementedError
@@ -158,13 +161,20 @@ class Receiver(Generic[Request, Response]):
         Raises:
             WebhookError, ConfigurationError: it is to be rejected.
         """
-        stack, arguments = self.stack, self.arguments
-        if arguments.resolver is None:
-            webhook = arguments.source.get()
-        else:
-            webhook = check_resolved((yield partial(stack.call, arguments.resolver, request)))
-        body = yield partial(stack.body, request, webhook, arguments.body_timeout)
+        stack = self.stack
+        try:
+            webhook = yield from self._webhook(request)
+        except Exception:
+            yield partial(stack.discard, request)
+            raise
+        body = yield partial(stack.body, request, webhook, self.arguments.body_timeout)
         return verify(webhook, body, stack.headers(request))
+
+    def _webhook(self, request: Request) -> Steps[Webhook]:
+        arguments = self.arguments
+        if arguments.resolver is None:
+            return arguments.source.get()
+        return check_resolved((yield partial(self.stack.call, arguments.resolver, request)))
 
     async def averify(self, request: Request) -> Event:
         """Do as `verify`, for stacks whose `body` is async: without steps, which cost more than the verification."""

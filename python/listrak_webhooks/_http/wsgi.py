@@ -1,16 +1,13 @@
-"""The body of a WSGI request, read within its limits and its deadline, whatever the server.
-
-PEP 3333 leaves open how a body without a `Content-Length` ends. So each server's own way is known here, once.
-"""
+"""The body of a WSGI request, read within its limits and its deadline, whatever the server."""
 
 from __future__ import annotations
 
+import contextlib
 import io
-import tempfile
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from listrak_webhooks.exceptions import BodyTooLargeError, WebhookError
+from listrak_webhooks.exceptions import BodyTooLargeError, BodyUnavailableError, WebhookError
 
 from .body import (
     DRAIN_BYTES,
@@ -19,10 +16,13 @@ from .body import (
     body_late,
     body_unreadable,
     check_size,
+    is_encoded,
+    late,
     missing_body,
     parse_content_length,
 )
 from .deadline import BodyDeadline
+from .streams import SupportsRead, chunks_of, ends_by_itself
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,25 +31,23 @@ if TYPE_CHECKING:
 
 PIECE = 64 * 1024
 
-
-class SupportsRead(Protocol):
-    """Anything with the `read` of a file."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes, and none at the end."""
-        ...
+FIRST_DATA_SECONDS = 0.2
+"""How long a body that is thrown away may take to begin. A sender that has sent nothing waits for the response."""
 
 
 class Framing(NamedTuple):
-    """Where the body of a request ends.
+    """Where the body of a request is, and where it ends.
 
-    One of three is true: `length` is its length; or it `is_terminated`, so that the server's stream ends with it; or
-    nobody knows.
+    One of three is true: `length` is its length; or it `is_terminated`, so that `stream` ends with it; or nobody knows.
     """
 
+    stream: SupportsRead
     length: int | None
     is_terminated: bool
     is_chunked: bool
+    declared: int | None
+    """What `Content-Length` says. It is not the length of what a layer before us has decompressed."""
+    encoding: str | None
 
     @classmethod
     def of(cls, environ: dict[str, Any]) -> Framing:
@@ -58,26 +56,23 @@ class Framing(NamedTuple):
         Raises:
             BodyUnavailableError: its length is not a number.
         """
-        length = parse_content_length(environ.get("CONTENT_LENGTH"))
+        stream: SupportsRead = environ["wsgi.input"]
+        declared = parse_content_length(environ.get("CONTENT_LENGTH"))
         is_chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
-        is_terminated = bool(environ.get("wsgi.input_terminated"))
-        if is_chunked and is_terminated:
-            # The chunks rule (RFC 9112, section 6.3).
-            return cls(None, is_terminated=True, is_chunked=True)
-        if length is not None:
-            # Also that of a chunked body which a server in front has gathered and counted, as nginx does for uWSGI.
-            return cls(length, is_terminated=False, is_chunked=is_chunked)
-        is_whole = is_terminated or (is_chunked and _ends_by_itself(environ.get("wsgi.input")))
-        return cls(None, is_terminated=is_whole, is_chunked=is_chunked)
+        encoding = environ.get("HTTP_CONTENT_ENCODING")
+        if declared is None and is_chunked:
+            stream = chunks_of(stream) or stream
+        # Chunks rule over a length (RFC 9112, section 6.3), but not over that of a chunked body which a server in front
+        # has gathered and counted, as nginx does for uWSGI.
+        has_own_end = declared is None or is_chunked or is_encoded(encoding)
+        if has_own_end and (environ.get("wsgi.input_terminated") or ends_by_itself(stream)):
+            return cls(stream, None, is_terminated=True, is_chunked=is_chunked, declared=declared, encoding=encoding)
+        return cls(stream, declared, is_terminated=False, is_chunked=is_chunked, declared=declared, encoding=encoding)
 
-
-def _ends_by_itself(stream: object) -> bool:
-    """Return whether a stream is known to end with the body, though the server does not say so."""
-    # The body was gathered first: by asgiref, Hypercorn, Tornado and the like.
-    if isinstance(stream, io.BytesIO | tempfile.SpooledTemporaryFile | io.BufferedRandom):
-        return True
-    # a2wsgi's stream ends where the messages of ASGI do.
-    return type(stream).__module__.partition(".")[0] == "a2wsgi"
+    def missing(self, data: bytes, *, touched: bool) -> str | None:
+        """Return what indicates that `data` is not the whole body, if anything does (see `missing_body`)."""
+        declared = None if self.is_chunked and self.is_terminated else self.declared
+        return missing_body(data, declared=declared, chunked=self.is_chunked, encoding=self.encoding, touched=touched)
 
 
 class Limits(NamedTuple):
@@ -120,40 +115,34 @@ def read_body(environ: dict[str, Any], limits: Limits, read: Callable[[], bytes]
         BodyUnavailableError: it did not arrive in time, or the server's reader gave up.
     """
     framing = Framing.of(environ)
-    stream = environ["wsgi.input"]
     deadline = BodyDeadline(environ, limits.seconds)
     try:
-        if framing.length is not None:
-            limits.check(framing.length)
+        if framing.declared is not None:
+            limits.check(framing.declared)
         with deadline:
-            data = _read(stream, framing, limits) if read is None else read()
+            data = _read(framing, limits) if read is None else read()
     except BodyTooLargeError:
         if read is None:
-            drain(environ, stream, framing)
+            _throw_away(environ, framing, begun=framing.is_terminated)
         raise
     except (WebhookError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001
         # A server's reader has exceptions of its own for what it cannot read.
         raise (body_late(limits.seconds) if deadline.passed else body_unreadable(error)) from None
-    missing = missing_body(
-        data,
-        declared=framing.length,
-        chunked=framing.is_chunked,
-        encoding=environ.get("HTTP_CONTENT_ENCODING"),
-        touched=read is not None,
-    )
-    if missing is not None and deadline.passed:
-        raise body_late(limits.seconds)
+    missing = framing.missing(data, touched=read is not None)
+    if deadline.cut or (missing is not None and deadline.passed):
+        # Some readers take the end of the connection for the end of the body.
+        missing = late(limits.seconds)
     return Body(data, missing)
 
 
-def _read(stream: SupportsRead, framing: Framing, limits: Limits) -> bytes:
+def _read(framing: Framing, limits: Limits) -> bytes:
     if framing.length is not None:
-        return read_pieces(stream.read, framing.length)
+        return read_pieces(framing.stream.read, framing.length)
     if not framing.is_terminated:
         return b""
-    data = read_pieces(stream.read, limits.most + 1)
+    data = read_pieces(framing.stream.read, limits.most + 1)
     limits.check(len(data))
     return data
 
@@ -167,19 +156,30 @@ def read_pieces(read: Callable[[int], bytes], size: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def drain(environ: dict[str, Any], stream: SupportsRead, framing: Framing) -> None:
-    """Read and throw away what is left of a body that is too large, up to a bound in bytes and time."""
-    left = DRAIN_BYTES if framing.length is None else framing.length
-    if left > DRAIN_BYTES or (framing.length is None and not framing.is_terminated):
+def drain(environ: dict[str, Any]) -> None:
+    """Throw away the body of a request that is rejected without it (see `_throw_away`)."""
+    with contextlib.suppress(BodyUnavailableError):
+        _throw_away(environ, Framing.of(environ), begun=False)
+
+
+def _throw_away(environ: dict[str, Any], framing: Framing, *, begun: bool) -> None:
+    """Read and throw away what is left of a body, up to a bound in bytes and time.
+
+    A body that has not begun to arrive is left alone, and one whose end nobody knows. So is one from a connection that
+    the server hides: the wait could not be bounded.
+    """
+    left = framing.length
+    if left is None:
+        left = DRAIN_BYTES if framing.is_terminated and (framing.is_chunked or framing.declared) else 0
+    if not 0 < left <= DRAIN_BYTES:
         return
     deadline = BodyDeadline(environ, DRAIN_SECONDS)
-    try:
-        with deadline:
-            while left > 0 and time.monotonic() < deadline.ends and (piece := stream.read(min(left, PIECE))):
-                left -= len(piece)
-    except Exception:  # noqa: BLE001
-        # The response is the same.
+    if not deadline.is_kept or not (begun or deadline.sees_data(FIRST_DATA_SECONDS)):
         return
+    # The response is the same whatever the server's reader raises.
+    with contextlib.suppress(Exception), deadline:
+        while left > 0 and time.monotonic() < deadline.ends and (piece := framing.stream.read(min(left, PIECE))):
+            left -= len(piece)
 
 
 def put_back(environ: dict[str, Any], data: bytes) -> None:
