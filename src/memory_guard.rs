@@ -188,7 +188,10 @@ impl MemoryClaim {
 
     /// Claim the delivery; return whether it is the caller's to handle.
     fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
-        if !matches!(self.go_to(Stage::Over), Stage::New) {
+        let before = self.go_to(Stage::Over);
+        if !matches!(before, Stage::New) {
+            // The first entry is not disturbed.
+            self.go_to(before);
             return Err(Error::Raised(PyRuntimeError::new_err(
                 "this claim was entered before; call guard.handle(event) for each try",
             )));

@@ -184,5 +184,5 @@ class TestNotShown:
     def test_none_is_not_another_webhooks_secret(self) -> None:
         """It is an unset variable that somebody passed on, and not the environment's."""
         for call in (ListrakWebhook, listrak_webhook):
-            with pytest.raises(ConfigurationError, match="NoneType"):
+            with pytest.raises(ConfigurationError, match="the secret is None"):
                 call(None)  # type: ignore[call-overload]
