@@ -156,7 +156,8 @@ def _stripped(value: Any) -> object:
     if isinstance(value, str):
         return value.strip(" \t")
     if isinstance(value, list):
-        return [_stripped(each) for each in value]
+        values: list[object] = value
+        return [_stripped(each) for each in values]
     return value.strip(b" \t") if isinstance(value, bytes) else value
 
 
