@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from listrak_webhooks.exceptions import (
     BodyTooLargeError,
@@ -156,8 +156,7 @@ def _stripped(value: Any) -> object:
     if isinstance(value, str):
         return value.strip(" \t")
     if isinstance(value, list):
-        values: list[object] = value
-        return [_stripped(each) for each in values]
+        return [_stripped(each) for each in cast("list[object]", value)]
     return value.strip(b" \t") if isinstance(value, bytes) else value
 
 
