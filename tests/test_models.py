@@ -103,6 +103,12 @@ def test_what_is_no_object_has_types_too() -> None:
     assert event_of(b"5").parse_as(Annotated[int, Field(gt=1), ["not hashable"]]) == 5  # type: ignore[arg-type]
 
 
+def test_an_annotated_type_is_named_by_what_it_annotates() -> None:
+    """`Annotated` says nothing to somebody who reads the log."""
+    with pytest.raises(PayloadError, match="does not fit int: "):
+        event_of(b"0").parse_as(Annotated[int, Field(gt=1)])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -13,7 +13,7 @@ import importlib
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin
 
 from . import _json
 from .exceptions import ConfigurationError, PayloadError, Problem
@@ -183,6 +183,7 @@ def _find(library: str) -> Any:
 
 
 def _name(model: Any) -> str:
+    model = model.__origin__ if get_origin(model) is Annotated else model
     return str(getattr(model, "__name__", model))
 
 

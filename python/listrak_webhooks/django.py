@@ -40,12 +40,12 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.request import RawPostDataException
+from django.http.response import HttpResponseBase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.http.response import HttpResponseBase
 
     from ._core import Event, Webhook
     from ._http.rejection import Rejection
@@ -166,7 +166,7 @@ def _endpoint(arguments: Arguments[HttpRequest], view: Callable[..., Any]) -> Ca
             return HttpResponseNotAllowed(["POST"])
         with receiver.receive(request) as reception:
             if reception.event is not None:
-                reception.response = _response(view(request, reception.event, *args, **kwargs))
+                reception.response = _response(view, view(request, reception.event, *args, **kwargs))
         return cast("HttpResponseBase", reception.response)
 
     return endpoint
@@ -183,7 +183,7 @@ def _async_endpoint(
             return HttpResponseNotAllowed(["POST"])
         async with receiver.receive(request) as reception:
             if reception.event is not None:
-                reception.response = _response(await view(request, reception.event, *args, **kwargs))
+                reception.response = _response(view, await view(request, reception.event, *args, **kwargs))
         return cast("HttpResponseBase", reception.response)
 
     return endpoint
@@ -223,8 +223,15 @@ def _check_view(view: Callable[..., Any]) -> None:
         ) from None
 
 
-def _response(result: HttpResponseBase | None) -> HttpResponseBase:
-    return HttpResponse() if result is None else result
+def _response(view: Callable[..., Any], result: object) -> HttpResponseBase:
+    if result is None:
+        return HttpResponse()
+    if isinstance(result, HttpResponseBase):
+        return result
+    raise TypeError(
+        f"{getattr(view, '__name__', 'the view')} returned an object of the type {type(result).__name__}, which is not an "
+        "HttpResponse; return a response such as JsonResponse, or None for an empty 200"
+    )
 
 
 class _Django(Stack[HttpRequest, "HttpResponseBase"]):
