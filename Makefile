@@ -14,7 +14,7 @@ CORE_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.r
 define generate_stub
 $(BIN)/maturin generate-stubs --quiet --interpreter $(BIN)/python --features stub --out target/stub
 { echo '# Generated from the Rust source by `make stub`; edit that.'; cat target/stub/listrak_webhooks/_core.pyi; } \
-	| $(BIN)/ruff check --quiet --fix --select I,UP --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
+	| $(BIN)/ruff check --quiet --fix --select I,UP,RUF022 --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
 
 .PHONY: demo test test-rust test-python test-attacks test-examples lint format bench stub wheel test-wheel clean

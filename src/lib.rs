@@ -35,6 +35,11 @@ mod webhook;
 #[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod _core {
+    /// The version of the package, which is written in `Cargo.toml` alone.
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
     #[pymodule_export]
     use crate::event::Event;
     #[pymodule_export]

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTex
 from fastapi.routing import APIRoute
 from helpers import BODY, SECRET
 from listrak_webhooks import Event
-from listrak_webhooks.exceptions import PayloadError, Problem
+from listrak_webhooks.exceptions import PayloadError, PayloadProblem
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.fastapi._openapi import MOST_PROBLEMS
 from listrak_webhooks.replay import MemoryReplayGuard
@@ -278,7 +278,7 @@ class TestManyProblems:
         @app.post(PATH)
         @listrak_webhook
         async def handler(event: Event) -> None:
-            raise PayloadError("too many", (Problem(("a",), "an object"),))
+            raise PayloadError("too many", (PayloadProblem(("a",), "an object"),))
 
         detail = post(app).json()["detail"]
         assert detail[-1] == {"type": "invalid_payload", "loc": ["body"], "more": 7}

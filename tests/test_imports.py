@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 import textwrap
 from typing import Any
 
+import listrak_webhooks
 import pytest
 
 FRAMEWORKS = {"flask": "Flask", "fastapi": "FastAPI", "django": "Django"}
@@ -198,3 +200,8 @@ def test_every_public_name_of_the_package_is_there() -> None:
         if isinstance(item, type) and issubclass(item, Exception) and not name.startswith("_")
     }
     assert public.items() <= names.items()
+
+
+def test_the_version_is_written_in_one_place() -> None:
+    """The package and its metadata have it from the same line."""
+    assert listrak_webhooks.__version__ == importlib.metadata.version("listrak-webhooks")

@@ -7,7 +7,7 @@
 'vip-mailer'
 """
 
-from ._core import Cart, Event, LineItem, Order, Page, Product, Webhook, sign, verify
+from ._core import Cart, Event, LineItem, Order, Page, Product, Webhook, __version__, sign, verify
 from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -18,7 +18,7 @@ from .exceptions import (
     MalformedTimestampError,
     MissingHeaderError,
     PayloadError,
-    Problem,
+    PayloadProblem,
     ReplayGuardError,
     SignatureMismatchError,
     StaleTimestampError,
@@ -41,7 +41,7 @@ __all__ = [
     "Order",
     "Page",
     "PayloadError",
-    "Problem",
+    "PayloadProblem",
     "Product",
     "ReplayGuardError",
     "SignatureMismatchError",
@@ -49,6 +49,7 @@ __all__ = [
     "VerificationError",
     "Webhook",
     "WebhookError",
+    "__version__",
     "sign",
     "verify",
 ]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from . import _demo
+from . import __version__, _demo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; those of this process by default.
     """
     parser = argparse.ArgumentParser(prog="listrak-webhooks", description="Receive Listrak webhooks.")
-    parser.add_argument("--version", action="version", version=version("listrak-webhooks"))
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser(
         "demo",

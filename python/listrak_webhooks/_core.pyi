@@ -6,7 +6,7 @@ What `import listrak_webhooks._core` finds.
 from collections.abc import Awaitable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, final
+from typing import Any, Final, final
 
 from listrak_webhooks._types import (
     AcceptedEncoding,
@@ -30,9 +30,15 @@ __all__ = [
     "Page",
     "Product",
     "Webhook",
+    "__version__",
     "sign",
     "verify",
 ]
+
+__version__: Final[str]
+"""
+The version of the package, which is written in `Cargo.toml` alone.
+"""
 
 @final
 class Cart:

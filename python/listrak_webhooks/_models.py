@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin
 
 from . import _json
-from .exceptions import ConfigurationError, PayloadError, Problem
+from .exceptions import ConfigurationError, PayloadError, PayloadProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +38,7 @@ _DEEPEST = 20
 class _Misfits(NamedTuple):
     """The problems of a payload, and how many there are beyond these."""
 
-    problems: list[Problem]
+    problems: list[PayloadProblem]
     more: int = 0
 
 
@@ -289,7 +289,7 @@ def _of_pydantic(error: Any, adapter: Any, read: Callable[[], Any]) -> _Misfits 
         return None
     problems = [_problem_of_pydantic(each) for each in errors[:_MOST]]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if not problems:
-        problems = [Problem((), "does not fit in very many places")]
+        problems = [PayloadProblem((), "does not fit in very many places")]
     return _Misfits(problems, max(0, count - len(problems)))
 
 
@@ -329,7 +329,7 @@ _OF_THE_TYPE = frozenset(
 """What the message of a Pydantic error may be filled with: what comes from the type and not from the payload."""
 
 
-def _problem_of_pydantic(error: Mapping[str, Any]) -> Problem:
+def _problem_of_pydantic(error: Mapping[str, Any]) -> PayloadProblem:
     context = error.get("ctx", {})
     try:
         known = importlib.import_module("pydantic_core").PydanticKnownError(error["type"], context)
@@ -337,13 +337,13 @@ def _problem_of_pydantic(error: Mapping[str, Any]) -> Problem:
         known = None
     # What a validator of the user's says may hold anything; so may a type of error that Pydantic does not know.
     if known is None or error["type"] in {"value_error", "assertion_error"}:
-        return Problem(_path(error["loc"]), _OWN_CHECK)
+        return PayloadProblem(_path(error["loc"]), _OWN_CHECK)
 
     def fill(place: re.Match[str]) -> str:
         name = place.group(1)
         return str(context[name]) if name in _OF_THE_TYPE and name in context else "..."
 
-    return Problem(_path(error["loc"]), re.sub(r"\{(\w+)\}", fill, known.message_template))
+    return PayloadProblem(_path(error["loc"]), re.sub(r"\{(\w+)\}", fill, known.message_template))
 
 
 # msgspec
@@ -383,13 +383,13 @@ _MSGSPEC_STEPS = re.compile(r"\[(\d+)\]|\.([^.\[]+)|\[(\.\.\.)\]")
 """The messages that say nothing of the values; others may, such as the one about an enum."""
 
 
-def _of_msgspec(error: Exception) -> Problem:
+def _of_msgspec(error: Exception) -> PayloadProblem:
     found = _MSGSPEC_MESSAGE.fullmatch(str(error))
     expected, path = (found["expected"], found["path"] or "$") if found else ("", "$")
     steps = [int(index) if index else name or "..." for index, name, _ in _MSGSPEC_STEPS.findall(path)]
     if error.__cause__ is not None:
         # Raised by code of the user's, which may say anything, and also what looks like a path.
-        return Problem((), _OWN_CHECK)
+        return PayloadProblem((), _OWN_CHECK)
     if not _MSGSPEC_EXPECTATIONS.fullmatch(expected):
         expected = "does not fit the type"
-    return Problem(_path(steps), expected)
+    return PayloadProblem(_path(steps), expected)

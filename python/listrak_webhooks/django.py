@@ -229,8 +229,8 @@ def _response(view: Callable[..., Any], result: object) -> HttpResponseBase:
     if isinstance(result, HttpResponseBase):
         return result
     raise TypeError(
-        f"{getattr(view, '__name__', 'the view')} returned an object of the type {type(result).__name__}, which is not an "
-        "HttpResponse; return a response such as JsonResponse, or None for an empty 200"
+        f"{getattr(view, '__name__', 'the view')} returned an object of the type {type(result).__name__}, which is not "
+        "an HttpResponse; return a response such as JsonResponse, or None for an empty 200"
     )
 
 

@@ -91,7 +91,7 @@ class BodyUnavailableError(WebhookError):
     status = 500
 
 
-class Problem(NamedTuple):
+class PayloadProblem(NamedTuple):
     """One place at which a payload does not fit a type."""
 
     path: tuple[str | int, ...]
@@ -112,14 +112,14 @@ class PayloadError(WebhookError):
     code = "invalid_payload"
     status = 400
 
-    def __init__(self, message: str, problems: tuple[Problem, ...] = (), more: int = 0) -> None:
+    def __init__(self, message: str, problems: tuple[PayloadProblem, ...] = (), more: int = 0) -> None:
         super().__init__(message, *([problems, more] if more else [problems] if problems else []))
 
     def __str__(self) -> str:
         return str(self.args[0])
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[PayloadProblem, ...]:
         """Where a payload does not fit the type that was asked for, at most 100 places; empty if it is not JSON."""
         return self.args[1] if self.args[1:] else ()
 

@@ -19,7 +19,7 @@ from listrak_webhooks import (
     Order,
     Page,
     PayloadError,
-    Problem,
+    PayloadProblem,
     Product,
     StaleTimestampError,
     VerificationError,
@@ -127,7 +127,7 @@ def parse(event: Event) -> None:
     try:
         event.parse_as(CartMail)
     except PayloadError as error:
-        assert_type(error.problems, tuple[Problem, ...])
+        assert_type(error.problems, tuple[PayloadProblem, ...])
         assert_type(error.problems[0].path, tuple[str | int, ...])
 
 
