@@ -56,6 +56,7 @@ impl Key {
 
     fn from_any(secret: &[u8]) -> Result<Self, SecretFault> {
         let key = Self::keyed(secret);
+        wipe_registers();
         wipe_stack();
         key
     }
@@ -130,6 +131,15 @@ impl Keys {
             .chain(&self.previous)
             .position(|key| key.matches(body, timestamp, mac))
     }
+}
+
+/// Overwrites what a key has left in the processor's registers, by making another one of nothing.
+///
+/// Otherwise whatever saves all registers next, such as the loader when it resolves a function's address, would write
+/// them to the stack.
+#[inline(never)]
+fn wipe_registers() {
+    drop(black_box(Key::keyed(&[])));
 }
 
 /// Overwrites what the functions that were called before have left on the stack.
