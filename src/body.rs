@@ -1,5 +1,6 @@
 //! The raw body, out of what Python code holds it in.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString, PyType};
 
@@ -31,10 +32,12 @@ pub(crate) fn to_bytes<'py>(
         check(
             view.getattr("nbytes")
                 .and_then(|size| size.extract())
-                .map_err(|_| released())?,
+                .map_err(|raised| unreadable_view(body.py(), raised))?,
         )?;
         // `tobytes` also takes views with steps or of wider items; the buffer protocol is not in the 3.10 ABI.
-        let bytes = view.call_method0("tobytes").map_err(|_| released())?;
+        let bytes = view
+            .call_method0("tobytes")
+            .map_err(|raised| unreadable_view(body.py(), raised))?;
         Ok(bytes.cast_into::<PyBytes>().map_err(PyErr::from)?)
     } else {
         match text::given(body) {
@@ -71,8 +74,13 @@ fn of_text<'py>(
     Ok(PyBytes::new(text.py(), utf8.as_bytes()))
 }
 
-fn released() -> Error {
-    Error::WrongType("body is a memoryview that was released; pass the raw request body while it is there".to_owned())
+/// What to say of a view that `raised` this when it was asked for its size or its bytes.
+fn unreadable_view(py: Python<'_>, raised: PyErr) -> Error {
+    if raised.is_instance_of::<PyValueError>(py) {
+        let released = "body is a memoryview that was released; pass the raw request body while it is there";
+        return Error::WrongType(released.to_owned());
+    }
+    Error::Raised(raised)
 }
 
 fn wrong_type(body: &Bound<'_, PyAny>) -> Error {

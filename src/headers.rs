@@ -116,7 +116,7 @@ pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Valu
         // dict is being walked: it could change under us.
         let candidates: SmallVec<[_; 2]> = dict.iter().filter(|(name, _)| may_be_ours(name)).collect();
         for (name, value) in candidates {
-            found.offer(&name, value, Kind::Mapping);
+            found.offer(&name, value, Kind::Mapping)?;
         }
     } else {
         found.read_container(headers)?;
@@ -185,32 +185,39 @@ impl<'py> Found<'py> {
     }
 
     fn read_pair(&mut self, pair: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<(), Error> {
-        let (name, value) = split(pair).ok_or_else(|| wrong_container(headers))?;
-        self.offer(&name, value, kind);
-        Ok(())
+        let (name, value) = split(pair)?.ok_or_else(|| wrong_container(headers))?;
+        self.offer(&name, value, kind)
     }
 
-    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) {
-        match which(name, kind) {
+    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) -> Result<(), Error> {
+        match which(name, kind)? {
             // A `None` stands for no header at all.
-            Some(_) if text::is_none(&value) => {}
+            Some(_) if text::is_none(&value)? => {}
             Some(Header::Timestamp) => self.timestamp.fill(value),
             Some(Header::Signature) => self.signature.fill(value),
             None => {}
         }
+        Ok(())
     }
 }
 
-fn split<'py>(pair: &Bound<'py, PyAny>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    if pair.is_instance_of::<PyTuple>() || pair.is_instance_of::<PyList>() {
-        return (pair.len().ok()? == 2)
-            .then_some(())
-            .and_then(|()| Some((pair.get_item(0).ok()?, pair.get_item(1).ok()?)));
+/// A name and a value.
+type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+/// The name and the value in `pair`; `None` if it is not a pair.
+fn split<'py>(pair: &Bound<'py, PyAny>) -> PyResult<Option<Pair<'py>>> {
+    // Of a tuple or a list the items are read that are there, whatever a class of the caller's own says of them.
+    if let Ok(tuple) = pair.cast::<PyTuple>() {
+        return match tuple.len() {
+            2 => Ok(Some((tuple.get_item(0)?, tuple.get_item(1)?))),
+            _ => Ok(None),
+        };
     }
-    let Ok(Given::List(items)) = text::given(pair) else {
-        return None;
-    };
-    <[_; 2]>::try_from(items).ok().map(Into::into)
+    match text::given(pair) {
+        Ok(Given::List(items)) => Ok(<[_; 2]>::try_from(items).ok().map(Into::into)),
+        Ok(_) | Err(Unreadable::Empty) => Ok(None),
+        Err(Unreadable::Raised(raised)) => Err(raised),
+    }
 }
 
 #[derive(Default)]
@@ -252,19 +259,20 @@ fn may_be_ours(name: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Which of the two headers `name` is, if either.
-fn which(name: &Bound<'_, PyAny>, kind: Kind) -> Option<Header> {
+fn which(name: &Bound<'_, PyAny>, kind: Kind) -> Result<Option<Header>, PyErr> {
     // A name with a lone surrogate has no UTF-8 form, and is not one of ours.
     let of_text = |text: &Bound<'_, PyString>| which_bytes(text.to_cow().ok()?.as_bytes(), kind);
     if let Ok(text) = name.cast::<PyString>() {
-        return of_text(text);
+        return Ok(of_text(text));
     }
     if let Ok(bytes) = name.cast::<PyBytes>() {
-        return which_bytes(bytes.as_bytes(), kind);
+        return Ok(which_bytes(bytes.as_bytes(), kind));
     }
     match text::given(name) {
-        Ok(Given::Text(text)) => of_text(&text),
-        Ok(Given::Bytes(bytes)) => which_bytes(bytes.as_bytes(), kind),
-        _ => None,
+        Ok(Given::Text(text)) => Ok(of_text(&text)),
+        Ok(Given::Bytes(bytes)) => Ok(which_bytes(bytes.as_bytes(), kind)),
+        Ok(_) | Err(Unreadable::Empty) => Ok(None),
+        Err(Unreadable::Raised(raised)) => Err(raised),
     }
 }
 

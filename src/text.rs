@@ -101,11 +101,15 @@ fn said_class<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyT
     Ok(class.filter(|class| !class.is(object.get_type())))
 }
 
-/// Whether `object` is `None`.
-pub(crate) fn is_none(object: &Bound<'_, PyAny>) -> bool {
-    let says_so =
-        || matches!(said_class(object), Ok(Some(class)) if class.is_subclass_of::<PyNone>().is_ok_and(|is| is));
-    object.is_none() || (!object.is_instance_of::<PyString>() && !object.is_instance_of::<PyBytes>() && says_so())
+/// Whether `object` is `None`, or says that it is.
+pub(crate) fn is_none(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>() {
+        return Ok(false);
+    }
+    match said_class(object)? {
+        Some(class) => class.is_subclass_of::<PyNone>(),
+        None => Ok(object.is_none()),
+    }
 }
 
 /// What `object` is by its real type, and so without asking it anything.

@@ -412,6 +412,35 @@ class TestContainers:
             with pytest.raises(Interrupted):
                 webhook.verify(BODY, failing, now=NOW)
 
+    def test_what_a_part_of_a_container_raises(self, webhook: Webhook) -> None:
+        """What a pair, a name or a value raises when it is looked at passes through, an interruption included."""
+
+        class Odd:
+            @property
+            def __class__(self) -> Any:
+                raise KeyboardInterrupt
+
+        (name, value), *rest = GENUINE
+        for pairs in ([Odd()], [(Odd(), value)], [[Odd(), value]], [(name, Odd())], [(name, [Odd()])]):
+            containers: list[Any] = [[*pairs, *rest], type("Items", (), {"items": lambda pairs=pairs: pairs})]
+            if isinstance(pairs[0], tuple):
+                containers.append(dict([*pairs, *rest]))
+            for headers in containers:
+                with pytest.raises(KeyboardInterrupt):
+                    webhook.verify(BODY, headers, now=NOW)
+
+    @pytest.mark.parametrize("kind", [tuple, list])
+    def test_a_pair_that_is_wrong_about_itself(self, webhook: Webhook, kind: Any) -> None:
+        """Of a tuple or a list the items that are there count, and none of its own methods is called."""
+
+        def fail(*_: object) -> Any:
+            raise KeyboardInterrupt
+
+        lying = type("Lying", (kind,), dict.fromkeys(("__len__", "__getitem__", "__iter__"), fail))
+        assert webhook.verify(BODY, [lying(pair) for pair in GENUINE], now=NOW).timestamp == NOW
+        with pytest.raises(TypeError, match="headers must be a mapping"):
+            webhook.verify(BODY, [*GENUINE, lying("abc")], now=NOW)
+
     def test_a_large_container(self, webhook: Webhook) -> None:
         """A hundred thousand other headers change nothing."""
         headers = {f"X-{number}": "x" for number in range(100_000)}

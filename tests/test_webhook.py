@@ -691,7 +691,7 @@ class TestObject:
 
     def test_the_package_lists_what_it_exports(self) -> None:
         """Every name in `__all__` is there."""
-        for name in listrak_webhooks.__all__:
+        for name in set(listrak_webhooks.__all__) - {"__version__"}:
             assert getattr(listrak_webhooks, name).__name__ == name
 
 

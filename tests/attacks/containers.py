@@ -185,6 +185,7 @@ def build_of_lying_pairs(rng: random.Random, pairs: list[Pair]) -> Built:
     lies: tuple[dict[str, Any], ...] = (
         *({"__len__": 1}, {"__len__": 2}, {"__len__": -1}, {"__len__": "2"}, {"__len__": Explosion}),
         *({"__getitem__": Explosion}, {"__getitem__": IndexError}, {"__iter__": Explosion}, {"__bool__": Explosion}),
+        *({"__len__": KeyboardInterrupt}, {"__getitem__": KeyboardInterrupt}, {"__iter__": KeyboardInterrupt}),
     )
     at = rng.randrange(len(things))
     lying = hostile.liar(pick(rng, (tuple, list)), **pick(rng, lies))
