@@ -11,6 +11,7 @@ PHONE = [
     *["phone", "phonenumber", "mobilephone", "phoneid"],
     *["contact.phone", "contact.phonenumber", "customer.phone", "customer.phonenumber"],
 ]
+MAX_DIGITS = 64
 IDENTIFIERS = ["identifiers", "contact.identifiers", "customer.identifiers"]
 
 
@@ -35,7 +36,7 @@ def _digits(value: Any) -> str | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return str(value)
+        return str(value) if abs(value) < 10**MAX_DIGITS else None
     if isinstance(value, float):
         if value == 0:
             return "0"

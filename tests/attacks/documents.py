@@ -185,7 +185,7 @@ class Writer:
         more: str = pick(
             self.rng, ("x", "{}", "}", ",", "\0", "\x0c", "\u00a0", "\n{}", " null", "//", "\ufeff", "]", '"')
         )
-        return text + more if more == "\ufeff" or self.rng.random() < 0.6 else more + text
+        return text + more if self.rng.random() < 0.6 else more + text
 
     def mutated(self) -> bytes:
         """Return the bytes of a document, some of them changed, gone, moved or new."""
@@ -200,10 +200,7 @@ class Writer:
         write = self.rng.choices((*SORTS,), (*SORTS.values(),))[0]
         text = write(self)
         body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        # What a mark at the very beginning means has tests of its own.
-        while body.startswith(BYTE_ORDER_MARK):
-            body = body[len(BYTE_ORDER_MARK) :]
-        return write.__name__, body
+        return write.__name__, BYTE_ORDER_MARK * self.rng.choices((0, 1, 2), (97, 2.5, 0.5))[0] + body
 
 
 SORTS: dict[Callable[[Writer], str | bytes], float] = {

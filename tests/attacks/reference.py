@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import hmac
 import json
 import math
@@ -144,7 +145,7 @@ def _single(name: bytes, values: list[Any]) -> Any:
 def payload(body: bytes) -> tuple[dict[str, Any] | None, str]:  # noqa: PLR0911 -- one for each reason
     """Return what `json` makes of the object in `body`, within the stated limits; else None and why not."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse)
+        value = json.loads(without_mark(body).decode("utf-8"), parse_constant=_refuse)
     except UnicodeDecodeError:
         return None, "not UTF-8"
     except json.JSONDecodeError:
@@ -162,9 +163,16 @@ def payload(body: bytes) -> tuple[dict[str, Any] | None, str]:  # noqa: PLR0911 
     return value, ""
 
 
+def without_mark(body: bytes) -> bytes:
+    """Return the body behind a byte order mark, which a reader may pass over (RFC 8259, section 8.1)."""
+    return body.removeprefix(codecs.BOM_UTF8)
+
+
 def beyond_the_limits(body: bytes) -> Any:
     """Return what the payload would be without limits; integers that are too long for them are left out."""
-    return json.loads(body, parse_int=lambda text: int(text) if len(text) <= DIGITS else None)
+    return json.loads(
+        body.removeprefix(codecs.BOM_UTF8), parse_int=lambda text: int(text) if len(text) <= DIGITS else None
+    )
 
 
 class _ConstantError(ValueError):
@@ -182,7 +190,11 @@ class _Fields(list[Any]):
 def _levels(body: bytes) -> int:
     """Return how many levels the JSON in `body` has: a value is one level below what holds it."""
     levels = 0
-    rest: list[Any] = [json.loads(body, object_pairs_hook=lambda pairs: _Fields(value for _, value in pairs))]
+    rest: list[Any] = [
+        json.loads(
+            body.removeprefix(codecs.BOM_UTF8), object_pairs_hook=lambda pairs: _Fields(value for _, value in pairs)
+        )
+    ]
     while rest:
         levels += 1
         # An empty container is a level, and so is a key, which never comes without a value.
