@@ -17,7 +17,7 @@ $(BIN)/maturin generate-stubs --quiet --interpreter $(BIN)/python --features stu
 	| $(BIN)/ruff check --quiet --fix --select I,UP,RUF022 --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
 
-.PHONY: demo test test-rust test-python test-attacks test-examples lint format bench stub wheel test-wheel clean
+.PHONY: demo test test-rust test-python test-slow test-attacks test-examples lint format bench stub wheel test-wheel clean
 
 demo: $(VENV)/.built
 	$(BIN)/listrak-webhooks demo
@@ -28,7 +28,11 @@ test-rust:
 	cargo test --locked --no-default-features
 
 test-python: $(VENV)/.built
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile -m 'not slow'
+
+# What takes seconds each, one after the other.
+test-slow: $(VENV)/.built
+	$(BIN)/python -m pytest -m slow
 
 # The number of cases is in the environment: ATTACK_CASES=1000000 make test-attacks
 test-attacks: $(VENV)/.built

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,11 @@ BODY = b'{"campaign":"vip-mailer","email":"jane@example.com"}'
 
 TIMESTAMP = "LTK-Timestamp"
 SIGNATURE = "LTK-HmacSignature"
+
+
+def spelled(value: object) -> str:
+    """Return the name of a test's parameter, which is the same in each process that collects the tests."""
+    return re.sub(r" at 0x[0-9a-f]+", "", ascii(value))
 
 
 class Vector(NamedTuple):

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Generator
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="a worker's processes are found in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self").exists(), reason="a worker's processes are found in /proc"),
+]
 
 EMAIL = "jane@example.com"
 

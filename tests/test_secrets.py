@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import wrapt
 from django.utils.functional import SimpleLazyObject, lazy, lazystr
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, headers_for, sign_like_listrak
+from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, headers_for, sign_like_listrak, spelled
 from listrak_webhooks import ConfigurationError, SignatureMismatchError, Webhook, sign, verify
 from werkzeug.local import LocalProxy
 
@@ -156,7 +156,7 @@ class TestLazy:
             [1],
             ["", "a"],
         ],
-        ids=ascii,
+        ids=spelled,
     )
     def test_a_lazy_object_of_anything_else(self, lazily: Callable[[Callable[[], Any]], Any], value: object) -> None:
         """A lazy object is no better than what it stands for."""
@@ -247,7 +247,7 @@ class TestHostile:
                     call()
 
     @pytest.mark.parametrize(
-        "said", [1, "str", None, (str,), type("Odd", (type,), {"__subclasscheck__": lambda *_: True})], ids=repr
+        "said", [1, "str", None, (str,), type("Odd", (type,), {"__subclasscheck__": lambda *_: True})], ids=spelled
     )
     def test_one_whose_class_is_not_one(self, said: Any) -> None:
         """A `__class__` that is not a class, or not one of text, says nothing."""
@@ -256,7 +256,7 @@ class TestHostile:
             with pytest.raises(ConfigurationError, match="secret must be str, bytes, or a list or tuple of them, not"):
                 call()
 
-    @pytest.mark.parametrize("given", [None, 5, b"secret", ["secret"], object()], ids=ascii)
+    @pytest.mark.parametrize("given", [None, 5, b"secret", ["secret"], object()], ids=spelled)
     def test_one_whose_conversion_gives_something_else(self, given: Any) -> None:
         """Only a real `str` is taken for one."""
         hostile: Any = type(
@@ -317,7 +317,7 @@ class TestLists:
             with pytest.raises(ConfigurationError, match="secret number 1 is a single character.*not list"):  # noqa: RUF043
                 call()
 
-    @pytest.mark.parametrize("character", ["e", b"e", b"e\x00\x00", "\u2603", "\u2603".encode(), b"\xff"], ids=ascii)
+    @pytest.mark.parametrize("character", ["e", b"e", b"e\x00\x00", "\u2603", "\u2603".encode(), b"\xff"], ids=spelled)
     def test_one_character_anywhere_in_a_list(self, character: Any) -> None:
         """NUL bytes after the character make no other key, since HMAC pads a key with them."""
         for secrets in ([character], [SECRET, character], (character, SECRET)):
@@ -412,7 +412,7 @@ class TestWarnings:
             "the secret",
         ]
 
-    @pytest.mark.parametrize("secret", SOUND, ids=ascii)
+    @pytest.mark.parametrize("secret", SOUND, ids=spelled)
     def test_a_sound_secret(self, caplog: pytest.LogCaptureFixture, secret: Any) -> None:
         """What looks like a secret is not remarked on."""
         Webhook(secret)
@@ -437,7 +437,7 @@ class TestOtherTexts:
         monkeypatch.setenv("SHOP_SECRET", SECRET)
         assert make.from_env(lazily(lambda: "SHOP_SECRET")).verify(BODY, headers_for(), now=NOW).secret_index == 0
 
-    @pytest.mark.parametrize("name", [None, 5, b"SHOP_SECRET", ["SHOP_SECRET"], "\ud800"], ids=ascii)
+    @pytest.mark.parametrize("name", [None, 5, b"SHOP_SECRET", ["SHOP_SECRET"], "\ud800"], ids=spelled)
     def test_what_is_not_the_name_of_a_variable(self, name: Any) -> None:
         """Anything else is a ConfigurationError that says so."""
         with pytest.raises(ConfigurationError, match="^name "):  # noqa: RUF043

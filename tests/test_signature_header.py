@@ -7,7 +7,7 @@ import binascii
 from typing import Any
 
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, base64_of, sign_like_listrak, verdict_of
+from helpers import BODY, NOW, SECRET, SENT, base64_of, sign_like_listrak, spelled, verdict_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 from listrak_webhooks import (
@@ -223,14 +223,14 @@ def test_text_and_bytes_are_alike(webhook: Webhook, value: str | bytes) -> None:
     assert webhook.verify_values(BODY, SENT.encode(), value, now=NOW).id == HEX
 
 
-@pytest.mark.parametrize("value", [None, "", b"", [], [None], [""], ()], ids=repr)
+@pytest.mark.parametrize("value", [None, "", b"", [], [None], [""], ()], ids=spelled)
 def test_no_signature(webhook: Webhook, value: Any) -> None:
     """An absent or empty signature is missing, and the message names the header."""
     with pytest.raises(MissingHeaderError, match="LTK-HmacSignature"):
         webhook.verify_values(BODY, SENT, value, now=NOW)
 
 
-@pytest.mark.parametrize("value", [1, 1.5, True, {}, object(), bytearray(BASE64.encode()), [[BASE64]]], ids=repr)
+@pytest.mark.parametrize("value", [1, 1.5, True, {}, object(), bytearray(BASE64.encode()), [[BASE64]]], ids=spelled)
 def test_a_signature_that_is_no_text(webhook: Webhook, value: Any) -> None:
     """Another type is the caller's mistake and a TypeError."""
     with pytest.raises(TypeError, match="LTK-HmacSignature header must be str or bytes"):

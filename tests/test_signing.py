@@ -9,7 +9,19 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, VECTORS, Vector, base64_of, sign_like_listrak
+from helpers import (
+    BODY,
+    NOW,
+    SECRET,
+    SENT,
+    SIGNATURE,
+    TIMESTAMP,
+    VECTORS,
+    Vector,
+    base64_of,
+    sign_like_listrak,
+    spelled,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from listrak_webhooks import ConfigurationError, SignatureMismatchError, Webhook, sign, verify
@@ -224,7 +236,7 @@ class TestTimestamps:
 class TestOptions:
     """What else the signing calls take."""
 
-    @pytest.mark.parametrize("encoding", ["any", "BASE64", "Hex", "", "base32", None, 1, b"hex"], ids=repr)
+    @pytest.mark.parametrize("encoding", ["any", "BASE64", "Hex", "", "base32", None, 1, b"hex"], ids=spelled)
     def test_an_unknown_encoding(self, webhook: Webhook, encoding: Any) -> None:
         """Only the two names are encodings: "any" cannot be signed in."""
         for call in (webhook.sign, webhook.signed_headers):

@@ -7,7 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, headers_for, sign_like_listrak, verdict_of
+from helpers import (
+    BODY,
+    NOW,
+    SECRET,
+    SENT,
+    SIGNATURE,
+    TIMESTAMP,
+    base64_of,
+    headers_for,
+    sign_like_listrak,
+    spelled,
+    verdict_of,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 from listrak_webhooks import (
@@ -252,14 +264,14 @@ def test_the_grammar_for_any_text(webhook: Webhook, text: str | bytes) -> None:
         assert verdict.skew == abs(int(raw) - NOW)
 
 
-@pytest.mark.parametrize("value", [None, "", b"", [], [None], [""]], ids=repr)
+@pytest.mark.parametrize("value", [None, "", b"", [], [None], [""]], ids=spelled)
 def test_no_timestamp(webhook: Webhook, value: Any) -> None:
     """An absent or empty timestamp is missing, and the message names the header."""
     with pytest.raises(MissingHeaderError, match="LTK-Timestamp"):
         webhook.verify_values(BODY, value, headers_for()[SIGNATURE], now=NOW)
 
 
-@pytest.mark.parametrize("value", [NOW, float(NOW), True, {}, object(), bytearray(b"1700000000")], ids=repr)
+@pytest.mark.parametrize("value", [NOW, float(NOW), True, {}, object(), bytearray(b"1700000000")], ids=spelled)
 def test_a_timestamp_that_is_no_text(webhook: Webhook, value: Any) -> None:
     """A number is a TypeError: it is not what was received, and its text may not be either."""
     with pytest.raises(TypeError, match="LTK-Timestamp header must be str or bytes"):
@@ -413,7 +425,7 @@ class TestMessages:
             b"\xff\xfe\x1b[2J",
             "tab\there",
         ],
-        ids=ascii,
+        ids=spelled,
     )
     def test_control_characters_are_escaped(self, text: str | bytes) -> None:
         """Nothing that a terminal or a log reader could act on is passed through."""
