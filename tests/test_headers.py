@@ -419,8 +419,8 @@ class TestContainers:
         """What a pair, a name or a value raises when it is looked at passes through, whatever it is."""
 
         class Odd:
-            @property
-            def __class__(self) -> Any:  # type: ignore[misc]
+            @property  # type: ignore[misc]
+            def __class__(self) -> Any:
                 raise _Interruption
 
         name, value = TIMESTAMP, SENT
