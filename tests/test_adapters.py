@@ -128,6 +128,34 @@ class Variant:
         yield lambda delivery: call_asgi(app, delivery)
 
     @contextlib.contextmanager
+    def _starlette(self, handle: Callable[[Event], Any], args: Any, options: Any) -> Generator[Any, None, None]:
+        from listrak_webhooks.starlette import listrak_webhook
+        from starlette.applications import Starlette
+        from starlette.endpoints import HTTPEndpoint
+        from starlette.routing import Route
+
+        def endpoint(request: Any, event: Event) -> Any:
+            return handle(event)
+
+        async def async_endpoint(request: Any, event: Event) -> Any:
+            return handle(event)
+
+        def method(self: Any, request: Any, event: Event) -> Any:
+            return handle(event)
+
+        async def async_method(self: Any, request: Any, event: Event) -> Any:
+            return handle(event)
+
+        decorate: Any = listrak_webhook(*args, **options)
+        if self.style == "class":
+            post = decorate(async_method if self.is_async else method)
+            route = Route(PATH, type("Endpoint", (HTTPEndpoint,), {"post": post}))
+        else:
+            route = Route(PATH, decorate(async_endpoint if self.is_async else endpoint), methods=["POST"])
+        app = Starlette(routes=[route])
+        yield lambda delivery: call_asgi(app, delivery)
+
+    @contextlib.contextmanager
     def _django(self, handle: Callable[[Event], Any], args: Any, options: Any) -> Generator[Any, None, None]:
         configure_django()
         from listrak_webhooks.django import listrak_webhook
@@ -152,6 +180,10 @@ VARIANTS = [
     Variant("fastapi", is_async=True),
     Variant("fastapi", is_async=False, style="dependency"),
     Variant("fastapi", is_async=True, style="dependency"),
+    Variant("starlette", is_async=False),
+    Variant("starlette", is_async=True),
+    Variant("starlette", is_async=False, style="class"),
+    Variant("starlette", is_async=True, style="class"),
     Variant("django", is_async=False, style="wsgi"),
     Variant("django", is_async=True, style="wsgi"),
     Variant("django", is_async=False, style="asgi"),

@@ -55,7 +55,7 @@ each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: 
 AWAITING = [
     variant
     for variant in VARIANTS
-    if variant.framework == "fastapi" or (variant.framework == "django" and variant.is_async)
+    if variant.framework in {"fastapi", "starlette"} or (variant.framework == "django" and variant.is_async)
 ]
 """Those in whose views something can be awaited by the adapter."""
 SYNC_VIEWS = [variant for variant in VARIANTS if variant not in AWAITING]

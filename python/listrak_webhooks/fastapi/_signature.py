@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import inspect
 import itertools
 import sys
@@ -14,10 +12,11 @@ from fastapi.params import Body, Depends, Param
 
 from listrak_webhooks import _models
 from listrak_webhooks._core import Event
+from listrak_webhooks._http.callables import layers, name_of
 from listrak_webhooks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from fastapi.dependencies.models import Dependant
 
@@ -127,46 +126,6 @@ def _from_body(parameter: inspect.Parameter) -> list[str]:
     except Exception:  # noqa: BLE001
         # A decorator over ours fills it; or nobody does, which FastAPI says when the route is made.
         return []
-
-
-def name_of(handler: Callable[..., Any]) -> str:
-    """Return what a handler is called."""
-    named = next((each for each in layers(handler) if hasattr(each, "__name__")), type(handler))
-    return str(named.__name__)
-
-
-# What kind of callable it is.
-
-
-def layers(function: Any) -> Iterator[Any]:
-    """Yield a callable and what is under it: under wrappers, partials, and the `__call__` of an object."""
-    seen: set[int] = set()
-    while id(function) not in seen:  # pyright: ignore[reportUnknownArgumentType]
-        seen.add(id(function))  # pyright: ignore[reportUnknownArgumentType]
-        yield function
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif hasattr(function, "__wrapped__"):  # pyright: ignore[reportUnknownArgumentType]
-            function = function.__wrapped__  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess, reportUnknownMemberType, reportUnknownVariableType]
-        elif not inspect.isroutine(function) and not inspect.isclass(function):  # pyright: ignore[reportUnknownArgumentType]
-            function = type(function).__call__  # pyright: ignore[reportUnknownArgumentType]
-
-
-def is_async(function: Any) -> bool:
-    """Return whether calling it gives something to await; as in FastAPI, a plain wrapper of an async function does."""
-    return any(map(_is_coroutine_function, layers(function)))
-
-
-def is_generator(function: Any) -> bool:
-    """Return whether it, or what it wraps, yields."""
-    return any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in layers(function))
-
-
-if sys.version_info >= (3, 13):
-    _is_coroutine_function = inspect.iscoroutinefunction
-else:
-    # Before 3.12, this one alone knows the mark that asgiref and mocks set.
-    _is_coroutine_function = asyncio.iscoroutinefunction
 
 
 # Annotations.

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fastapi import HTTPException, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.datastructures import DefaultPlaceholder
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from listrak_webhooks._http import asgi
-from listrak_webhooks._http.body import Body, body_consumed, body_over_framework_limit, body_unreadable
-from listrak_webhooks._http.receiver import Receiver, Stack
+from listrak_webhooks._http.receiver import Receiver
 from listrak_webhooks._http.rejection import forget_frames
+from listrak_webhooks._http.starlette import StarletteStack
 from listrak_webhooks._steps import arun
-from listrak_webhooks.exceptions import PayloadError, WebhookError
+from listrak_webhooks.exceptions import PayloadError
 
 from ._openapi import detail_of
-from ._signature import is_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from listrak_webhooks._core import Webhook
     from listrak_webhooks._http.receiver import Arguments
     from listrak_webhooks._http.rejection import Rejection
     from listrak_webhooks._steps import Steps
-    from listrak_webhooks._types import Headers
 
 EVENT = "listrak_webhooks.event"
 """Where in a request's scope its verified event is."""
@@ -56,34 +50,10 @@ def route_of(scope: Scope) -> Any:
     return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
 
 
-class _FastAPI(Stack[Request, Any]):
+class _FastAPI(StarletteStack[Any]):
     """FastAPI, for the kit. A response is an `Outcome`, or an exception that is to be raised."""
 
-    can_await = True
-
-    def headers(self, request: Request) -> Headers:
-        return cast("Headers", request.scope["headers"])
-
-    async def body(self, request: Request, webhook: Webhook, seconds: float) -> Body:
-        headers = request.scope["headers"]
-        if hasattr(request, "_body"):
-            return asgi.as_received(await request.body(), headers)
-        if request._stream_consumed:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            raise body_consumed("the body was already read as a stream")
-        try:
-            body = await asgi.read_body(request.receive, headers, webhook, seconds)
-        except (WebhookError, MemoryError):
-            raise
-        except StarletteHTTPException as error:
-            if error.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                raise
-            raise body_over_framework_limit("FastAPI's max_body_size") from None
-        except Exception as error:  # noqa: BLE001
-            # Layers below have exceptions of their own for what they cannot read.
-            raise body_unreadable(error) from None
-        # Where request.body() keeps it, for dependencies and handlers behind this one.
-        request._body = body.data  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        return body
+    limit = "FastAPI's max_body_size"
 
     def empty(self) -> Outcome:
         return Outcome(Response())
@@ -97,9 +67,6 @@ class _FastAPI(Stack[Request, Any]):
     def status_of(self, error: Rejection) -> int:
         misfit = isinstance(error, PayloadError) and error.problems
         return HTTPStatus.UNPROCESSABLE_ENTITY if misfit else error.status
-
-    def call(self, function: Callable[..., Any], *args: object) -> Any:
-        return function(*args) if is_async(function) else run_in_threadpool(function, *args)
 
 
 class _FastAPIInThread(_FastAPI):
