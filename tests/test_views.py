@@ -412,6 +412,15 @@ class TestObjects:
         assert one.cart != event_of({"cart": {"link": "x"}}).cart
         assert one.cart != one.items[0]
 
+    def test_many_empty_lines(self) -> None:
+        """A million empty objects in a cart are as many lines, each with nothing in it, and those between are their own."""
+        event = event_of({"items": [{}] * 1500 + [{"sku": "A1"}] + [{}] * 1500})
+        assert len(event.items) == 3001
+        assert event.items[1500].sku == "A1"
+        assert {(line.sku, line.price, str(line.raw)) for line in event.items[:1500] + event.items[1501:]} == {
+            (None, None, "{}")
+        }
+
     def test_kept(self) -> None:
         """The same object at every access, made from the payload as it was at the first."""
         event = event_of(BODIES["cart"])

@@ -34,7 +34,7 @@ pub(crate) enum Built<'py> {
 ///
 /// What Python raises if memory runs out.
 pub(crate) fn build<'py>(py: Python<'py>, text: &str, keys: &mut Keys) -> PyResult<Built<'py>> {
-    if text.len() >= LARGE && limits::has_lone_surrogate(text) {
+    if text.len() >= LARGE && limits::is_odd(text) {
         return Ok(Built::Unclear { read: text.len() });
     }
     // A container takes three bytes at least, and most take many more.

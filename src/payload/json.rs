@@ -18,16 +18,16 @@ use crate::error::Error;
 /// [`Error::Payload`], with the place and without any of the content.
 pub(crate) fn object(body: &Bound<'_, PyBytes>, keys: &mut Keys) -> Result<Payload, Error> {
     let (py, text) = (body.py(), text(body.as_bytes())?);
-    let ((value, floats), is_odd) = match build::build(py, text, keys)? {
+    let ((value, floats), has_surrogates) = match build::build(py, text, keys)? {
         Built::Value(value, floats) => ((value, floats), false),
-        Built::Unclear { read } => (decide(py, text, read)?, true),
+        Built::Unclear { read } => (decide(py, text, read)?, limits::has_lone_surrogate(text)),
     };
     let dict = value.cast_into::<PyDict>().map_err(|_| {
         Error::Payload(
             "the body is JSON but not an object at the top level; use event.body to read it as it is".to_owned(),
         )
     })?;
-    Ok(Payload::new(dict, floats, is_odd))
+    Ok(Payload::new(dict, floats, has_surrogates))
 }
 
 /// The JSON text in `body`.
@@ -47,7 +47,7 @@ fn not_json(problem: &str) -> Error {
 
 /// The value that a string holds as JSON; `None` if it is not JSON, or more than a view opens.
 pub(crate) fn open<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyAny>> {
-    if limits::has_many_values(text) {
+    if limits::is_too_much_to_open(text) {
         return None;
     }
     match build::build(py, text, &mut Keys::default()).ok()? {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDateTime, PyDict, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDateTime, PyDict, PyFloat, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 #[cfg(feature = "stub")]
 use pyo3::{
@@ -11,10 +11,10 @@ use pyo3::{
     type_hint_identifier, type_hint_subscript, type_hint_union,
 };
 
-use super::collector::CollectorPause;
+use super::collector::{self, CollectorPause};
 use super::find::{Fields, Node as _};
 use super::names::Concept;
-use super::value::{Reader, Value, decimal};
+use super::value::{Reader, Value};
 use super::views::LineItem;
 
 /// One attribute of a view.
@@ -32,12 +32,29 @@ pub(crate) trait Kind {
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError>;
 }
 
-/// Makes the type of one kind: what it holds, its type hint, how it is read, what it gives, also where it is absent, and
+macro_rules! impl_into_py_object {
+    ($name:ident, typed $hint:expr) => {
+        impl<'py> IntoPyObject<'py> for &$name {
+            type Target = PyAny;
+            type Output = Bound<'py, PyAny>;
+            type Error = PyErr;
+
+            #[cfg(feature = "stub")]
+            const OUTPUT_TYPE: PyStaticExpr = $hint;
+
+            fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                self.object(py)
+            }
+        }
+    };
+}
+
+/// Makes the type of one kind: what it holds, its type hint, how it is read, what it gives where it is absent, and
 /// whether it can be part of a cycle.
 macro_rules! kind {
     (
         $(#[$attribute:meta])* $name:ident($held:ty), typed $hint:expr, absent $absent:expr, read $read:expr,
-        give $give:expr, cyclic $cyclic:expr
+        cyclic $cyclic:expr
     ) => {
         $(#[$attribute])*
         pub(crate) struct $name(Option<Py<$held>>);
@@ -60,8 +77,7 @@ macro_rules! kind {
 
             fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
                 let absent: fn(Python<'py>) -> PyResult<Bound<'py, PyAny>> = $absent;
-                let give: fn(Bound<'py, $held>) -> PyResult<Bound<'py, PyAny>> = $give;
-                self.0.as_ref().map_or_else(|| absent(py), |held| give(held.bind(py).clone()))
+                self.0.as_ref().map_or_else(|| absent(py), |held| Ok(held.bind(py).clone().into_any()))
             }
 
             fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -69,24 +85,8 @@ macro_rules! kind {
             }
         }
 
-        impl<'py> IntoPyObject<'py> for &$name {
-            type Target = PyAny;
-            type Output = Bound<'py, PyAny>;
-            type Error = PyErr;
-
-            #[cfg(feature = "stub")]
-            const OUTPUT_TYPE: PyStaticExpr = $hint;
-
-            fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                self.object(py)
-            }
-        }
+        impl_into_py_object! { $name, typed $hint }
     };
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "what is made of another kind may fail to be")]
-fn as_it_is<T>(held: Bound<'_, T>) -> PyResult<Bound<'_, PyAny>> {
-    Ok(held.into_any())
 }
 
 #[allow(
@@ -140,25 +140,64 @@ kind! {
     typed STR_OR_NONE,
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, Value::text_or_digits),
-    give as_it_is,
     cyclic false
 }
-kind! {
-    /// An exact number.
-    Number(PyAny),
-    typed type_hint_union!(type_hint_identifier!("decimal", "Decimal"), NONE),
-    absent none,
-    read |reader, fields, concept| reader.find(fields, concept, |value| reader.number(value)),
-    give |held| decimal(&held),
-    cyclic false
+/// An exact number.
+pub(crate) struct Number(Option<Making>);
+
+/// What a `Decimal` is made of: the class, and a number or the text of one. To make it takes longer than all else, and
+/// most are never asked for.
+struct Making {
+    class: Py<PyAny>,
+    of: Py<PyAny>,
 }
+
+impl Number {
+    /// One with nothing in it.
+    pub(crate) const ABSENT: &Self = &Self(None);
+
+    /// Reads what can be `concept` in the object that has `fields`.
+    pub(crate) fn read<'py>(reader: &Reader<'_, 'py>, fields: &Fields<Value<'py>>, concept: Concept) -> Self {
+        let number = reader.find(fields, concept, |value| reader.number(value));
+        let making = |of: Bound<'py, PyAny>| {
+            let class = reader.decimal()?.clone().unbind();
+            Some(Making { class, of: of.unbind() })
+        };
+        Self(number.and_then(making))
+    }
+}
+
+impl Kind for Number {
+    fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let Some(Making { class, of }) = &self.0 else {
+            return none(py);
+        };
+        match of.bind(py).cast_exact::<PyFloat>() {
+            // What Python writes for a double is the shortest text that means it, and so what the sender wrote.
+            Ok(float) => class.bind(py).call1((float.repr()?,)),
+            Err(_) => class.bind(py).call1((of,)),
+        }
+    }
+
+    fn visit(&self, _: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        Ok(())
+    }
+}
+
+impl_into_py_object! {
+    Number, typed type_hint_union!(type_hint_identifier!("decimal", "Decimal"), NONE)
+}
+
 kind! {
     /// A point in time.
     Moment(PyDateTime),
     typed type_hint_union!(type_hint_identifier!("datetime", "datetime"), NONE),
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, |value| reader.moment(value)),
-    give as_it_is,
     cyclic false
 }
 kind! {
@@ -167,7 +206,6 @@ kind! {
     typed type_hint_union!(type_hint_identifier!("builtins", "bool"), NONE),
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, |value| reader.flag(value)),
-    give as_it_is,
     cyclic false
 }
 kind! {
@@ -176,7 +214,6 @@ kind! {
     typed DICT,
     absent |py| Ok(PyDict::new(py).into_any()),
     read |reader, fields, concept| reader.find(fields, concept, |value| value.dict().cloned()),
-    give as_it_is,
     cyclic true
 }
 kind! {
@@ -185,7 +222,6 @@ kind! {
     typed ANY,
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, |value| reader.opened(value)),
-    give as_it_is,
     cyclic true
 }
 kind! {
@@ -194,7 +230,6 @@ kind! {
     typed LINE_ITEMS,
     absent |py| Ok(PyTuple::empty(py).into_any()),
     read |reader, fields, concept| reader.find(fields, concept, |value| lines(reader, value)),
-    give as_it_is,
     cyclic true
 }
 kind! {
@@ -207,7 +242,6 @@ kind! {
         let texts = five.map(|concept| reader.find(fields, concept, Value::text_or_digits));
         texts.iter().any(Option::is_some).then(|| PyTuple::new(reader.py, texts).ok())?
     },
-    give as_it_is,
     cyclic false
 }
 
@@ -220,15 +254,25 @@ impl Lines {
 
 /// The objects in a list, as lines; `None` if there are none.
 pub(crate) fn lines<'py>(reader: &Reader<'_, 'py>, list: &Value<'py>) -> Option<Bound<'py, PyTuple>> {
-    let mut fields = Fields::default();
+    let elements = list.elements()?;
+    let are_many = elements.len() >= collector::MANY;
+    let _pause = CollectorPause::for_many(reader.py, elements.len());
+    let (mut fields, mut empty) = (Fields::default(), None);
     let line = |element: Value<'py>| {
         let raw = element.dict()?;
+        // A million empty objects are hardly a cart. One line stands for all of them: to make as many takes longer than
+        // to parse the body.
+        let is_empty = are_many && raw.is_empty();
+        if let Some(line) = empty.as_ref().filter(|_| is_empty) {
+            return Some(Ok(Bound::clone(line)));
+        }
         element.read_fields(raw, reader.names, &mut fields);
-        let line = LineItem::of(reader, raw, &fields);
-        Some(Bound::new(reader.py, line))
+        let line = Bound::new(reader.py, LineItem::of(reader, raw, &fields));
+        if is_empty {
+            empty = line.as_ref().ok().cloned();
+        }
+        Some(line)
     };
-    let elements = list.elements()?;
-    let _pause = CollectorPause::for_many(reader.py, elements.len());
     let lines = elements.filter_map(line).collect::<PyResult<Vec<_>>>().ok()?;
     (!lines.is_empty()).then(|| PyTuple::new(reader.py, lines).ok())?
 }

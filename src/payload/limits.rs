@@ -1,5 +1,7 @@
 //! What a body may be like for the fast ways over it; Python's own `json` decides on what is not.
 
+use super::number;
+
 /// How deep a body may nest: the outermost object is the first level, and every value within, a number or a string
 /// too, is one deeper than what holds it.
 pub const MAX_DEPTH: usize = 201;
@@ -7,8 +9,11 @@ pub const MAX_DEPTH: usize = 201;
 /// CPython's own default limit for integers, kept whatever the process has set.
 pub const MAX_INT_DIGITS: usize = 4300;
 
-/// How many values JSON in a string may have to be opened, counted by what stands between and around them.
-pub const MAX_OPENED: usize = 10_000;
+/// How many values JSON in a string may have to be opened, counted by what is between and around them.
+pub const MAX_OPENED: usize = 5_000;
+
+/// The same if there are integers beyond 64 bits, each of which takes longer than ten others.
+pub const MAX_OPENED_WIDE: usize = 500;
 
 /// Whether `body`, if it is JSON, is within both limits. Digits in strings count too: what is only taken for a long
 /// number goes the slower way, and comes out right there.
@@ -32,13 +37,19 @@ fn count_of_brackets(body: &[u8]) -> usize {
     count(body, |byte| byte | 0x20 == b'{')
 }
 
-/// Whether `text`, which is JSON in a string, has more values than are worth opening. In a body they are one string,
-/// which costs next to nothing; opened they can be millions of objects. Those in strings within count too.
+/// Whether `text`, which may be JSON in a string, is more than is worth opening: in a body it is one string, which costs
+/// next to nothing, and opened it can be a million objects. What is in strings within it counts too.
 #[must_use]
-pub fn has_many_values(text: &str) -> bool {
-    count(text.as_bytes(), |byte| {
-        byte | 0x20 == b'{' || byte == b',' || byte == b':'
-    }) > MAX_OPENED
+pub fn is_too_much_to_open(text: &str) -> bool {
+    const DIGITS_OF_64_BITS: usize = 18;
+    let bytes = text.as_bytes();
+    let most = if has_long_digits(bytes, DIGITS_OF_64_BITS) {
+        MAX_OPENED_WIDE
+    } else {
+        MAX_OPENED
+    };
+    let values = count(bytes, |byte| byte | 0x20 == b'{' || byte == b',' || byte == b':');
+    values > most || has_long_digits(bytes, number::MAX_DIGITS)
 }
 
 fn count(bytes: &[u8], is_one: impl Fn(u8) -> bool) -> usize {
@@ -127,6 +138,15 @@ pub fn longest_integer(text: &str, least: usize) -> (usize, usize) {
         }
     }
     (longest, text.len())
+}
+
+/// The most digits of an integer that is less than the largest double.
+const MAX_DOUBLE_DIGITS: usize = 308;
+
+/// Whether `text`, which is JSON, has what `serde_json` is sure to stop at, as far as that is told quickly.
+#[must_use]
+pub fn is_odd(text: &str) -> bool {
+    has_lone_surrogate(text) || has_long_digits(text.as_bytes(), MAX_DOUBLE_DIGITS)
 }
 
 /// Whether `text`, which is JSON, has half a pair of surrogates in an escape, which a Rust string cannot hold.
@@ -238,13 +258,18 @@ mod tests {
     }
 
     #[test]
-    fn many_values_are_told_by_what_is_between_them() {
-        let list = |values: usize| format!("[{}]", vec!["1"; values].join(","));
-        assert!(!has_many_values(&list(MAX_OPENED)));
-        assert!(has_many_values(&list(MAX_OPENED + 1)));
-        assert!(has_many_values(&"[]".repeat(MAX_OPENED + 1)));
-        assert!(has_many_values(&r#"{"a":1"#.repeat(MAX_OPENED)));
-        assert!(!has_many_values(&"x".repeat(1_000_000)));
+    fn what_is_too_much_to_open_is_told_by_its_values_and_digits() {
+        let list = |values: usize, value: &str| format!("[{}]", vec![value; values].join(","));
+        let wide = "9".repeat(22);
+        assert!(!is_too_much_to_open(&list(MAX_OPENED, "1")));
+        assert!(is_too_much_to_open(&list(MAX_OPENED + 1, "1")));
+        assert!(!is_too_much_to_open(&list(MAX_OPENED_WIDE, &wide)));
+        assert!(is_too_much_to_open(&list(MAX_OPENED_WIDE + 1, &wide)));
+        assert!(is_too_much_to_open(&"[]".repeat(MAX_OPENED + 1)));
+        assert!(is_too_much_to_open(&r#"{"a":1"#.repeat(MAX_OPENED)));
+        assert!(!is_too_much_to_open(&"x".repeat(1_000_000)));
+        assert!(!is_too_much_to_open(&list(1, &"9".repeat(64))));
+        assert!(is_too_much_to_open(&list(1, &"9".repeat(65))));
     }
 
     #[test]

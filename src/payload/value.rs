@@ -151,39 +151,24 @@ fn is_ascii(text: &Bound<'_, PyString>) -> bool {
     is_ascii.is_ok_and(|is_ascii| is_ascii.is_truthy().unwrap_or(false))
 }
 
-/// Whether an integer has no more digits than a view hands out. Told by its size first: writing one out takes the square
-/// of its digits.
+/// Whether an integer has no more digits than a view hands out. Told by its size as far as that goes: writing one out
+/// takes the square of its digits.
 fn is_within_limits(integer: &Bound<'_, PyInt>) -> bool {
-    /// As many bits as [`number::MAX_DIGITS`] digits can take.
-    const BITS: usize = 213;
-    if integer.extract::<i64>().is_ok() {
-        return true;
-    }
-    let bits = integer
-        .call_method0("bit_length")
-        .and_then(|bits| bits.extract::<usize>());
-    let is_short = || {
-        integer
+    /// A double on this side of the first integer that has too many, and one on the other.
+    const WITHIN: f64 = 0.999e64;
+    const BEYOND: f64 = 1.001e64;
+    match integer.extract::<f64>().map(f64::abs) {
+        Ok(size) if size < WITHIN => true,
+        Ok(size) if size < BEYOND => integer
             .str()
-            .is_ok_and(|text| text.to_str().is_ok_and(number::is_within_limits))
-    };
-    bits.is_ok_and(|bits| bits <= BITS) && is_short()
+            .is_ok_and(|text| text.to_str().is_ok_and(number::is_within_limits)),
+        _ => false,
+    }
 }
 
 /// The years that a date can be of. Those far out stand for "none" (.NET's `0001-01-01` and `9999-12-31`), and what a
 /// handler does with them next, such as taking them to another zone, fails.
 const YEARS: RangeInclusive<u16> = 1900..=2999;
-
-/// The `Decimal` that [`Reader::number`] found the making of.
-pub(crate) fn decimal<'py>(held: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    // Looked up and not kept, because each interpreter in the process has its own.
-    let class = held.py().import("decimal")?.getattr("Decimal")?;
-    match held.cast_exact::<PyFloat>() {
-        // What Python writes for a double is the shortest text that means it, and so what the sender wrote.
-        Ok(float) => class.call1((float.repr()?,)),
-        Err(_) => class.call1((held,)),
-    }
-}
 
 /// What reads values for a view. None of it fails: what is not of the type that is asked for is `None`.
 pub(crate) struct Reader<'a, 'py> {
@@ -191,12 +176,30 @@ pub(crate) struct Reader<'a, 'py> {
     pub(crate) names: &'a Names,
     text: &'a str,
     exact: Option<Arc<Exact>>,
+    decimal: OnceCell<Option<Bound<'py, PyAny>>>,
 }
 
 impl<'a, 'py> Reader<'a, 'py> {
     /// `text` is the body's, and `exact` where in it the digits are that a `float` may have lost.
     pub(crate) fn new(py: Python<'py>, names: &'a Names, text: &'a str, exact: Option<Arc<Exact>>) -> Self {
-        Self { py, names, text, exact }
+        Self {
+            py,
+            names,
+            text,
+            exact,
+            decimal: OnceCell::new(),
+        }
+    }
+
+    /// The class `Decimal`. Each interpreter in the process has its own, so it is looked up for each view.
+    pub(crate) fn decimal(&self) -> Option<&Bound<'py, PyAny>> {
+        let class = || {
+            self.py
+                .import("decimal")
+                .and_then(|module| module.getattr("Decimal"))
+                .ok()
+        };
+        self.decimal.get_or_init(class).as_ref()
     }
 
     /// The first field that can be `concept` of which `read` makes anything.
@@ -209,8 +212,8 @@ impl<'a, 'py> Reader<'a, 'py> {
         fields.find(self.names, concept, read)
     }
 
-    /// What an exact number is made of, by [`decimal`] when it is asked for: an integer, a `float` that has lost
-    /// nothing, or the text of a number.
+    /// What a `Decimal` is made of when it is asked for: an integer, a `float` that has lost nothing, or the text of a
+    /// number.
     pub(crate) fn number(&self, value: &Value<'py>) -> Option<Bound<'py, PyAny>> {
         let object = value.object();
         if let Ok(float) = object.cast_exact::<PyFloat>() {
