@@ -413,7 +413,7 @@ class TestObjects:
         assert one.cart != one.items[0]
 
     def test_many_empty_lines(self) -> None:
-        """A million empty objects in a cart are as many lines, each with nothing in it, and those between are their own."""
+        """Many empty objects in a cart are as many lines, each with nothing in it, and those between are their own."""
         event = event_of({"items": [{}] * 1500 + [{"sku": "A1"}] + [{}] * 1500})
         assert len(event.items) == 3001
         assert event.items[1500].sku == "A1"
