@@ -8,9 +8,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::find::{Fields, Node};
-use super::names::{Name, Names};
-use super::{limits, number};
+use super::aliases::{Name, Names};
+use super::lookup::{Fields, Node};
+use super::{fast_path, number};
 
 /// How many candidates are kept before the pass gives up: more of them are no contact, and would cost memory.
 const MOST: usize = 64;
@@ -142,7 +142,7 @@ impl<'de> Visitor<'de> for Kept<'_, '_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, float: f64) -> Result<Scanned<'de>, E> {
-        if limits::may_have_been_an_integer(float) {
+        if fast_path::may_have_been_an_integer(float) {
             return Err(E::custom("an integer beyond 64 bits, or a negative zero"));
         }
         Ok(number::of_float(float).map_or(Scanned::Other, Scanned::Digits))

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::signature::MAC_LEN;
+use crate::verify::signature::MAC_LEN;
 
 /// How many seconds an entry lives beyond what the tolerance asks for: for the time between the verdict and the claim,
 /// and for clocks that are read in whole seconds.

@@ -34,7 +34,7 @@ pub enum OutsideWindow {
 /// The Unix seconds in `text`, or `None` where it is anything but `[1-9][0-9]{9}`.
 ///
 /// ```
-/// # use _core::timestamp::parse;
+/// # use _core::verify::timestamp::parse;
 /// assert_eq!(parse(b"1700000000"), Some(1_700_000_000));
 /// assert_eq!(parse(b" 1700000000"), None);
 /// ```

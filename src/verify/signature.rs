@@ -92,7 +92,7 @@ pub enum SignatureFault {
 /// [`SignatureFault`], for everything else.
 ///
 /// ```
-/// # use _core::signature::{Encoding, decode};
+/// # use _core::verify::signature::{Encoding, decode};
 /// let claim = decode(b"P00nxEZtRTZz6hDi5/38JlNSPh0UAlr9dBfEULU5ChM=", None).unwrap();
 /// assert_eq!(claim.encoding, Encoding::Base64);
 /// assert!(decode(b"v1,P00nxEZtRTZz6hDi5/38JlNSPh0UAlr9dBfEULU5ChM=", None).is_err());

@@ -13,14 +13,15 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
-#[cfg(feature = "stub")]
-use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use crate::config::{Clock, Lease, MaxEntries, Tolerance};
-use crate::error::Error;
-use crate::event::Event;
+use crate::py::arguments::{Clock, Lease, MaxEntries, Tolerance};
+use crate::py::error::{Error, Result};
+use crate::py::event::Event;
+#[cfg(feature = "stub")]
+use crate::py::hints;
+use crate::py::package;
+use crate::py::webhook::DEFAULT_TOLERANCE;
 use crate::replay::{Delivery, Ending, Store, Token, Verdict};
-use crate::webhook::DEFAULT_TOLERANCE;
 
 const DEFAULT_MAX_ENTRIES: MaxEntries = MaxEntries(1_000_000);
 
@@ -142,7 +143,7 @@ impl MemoryReplayGuard {
     }
 
     /// Milliseconds on a clock that nobody sets, or on the user's own.
-    fn now(&self, py: Python<'_>) -> Result<i64, Error> {
+    fn now(&self, py: Python<'_>) -> Result<i64> {
         match &self.clock {
             None => Ok(i64::try_from(self.made.elapsed().as_millis()).unwrap_or(i64::MAX)),
             Some(clock) => clock.milliseconds(py),
@@ -187,7 +188,7 @@ impl MemoryClaim {
     }
 
     /// Claim the delivery; return whether it is the caller's to handle.
-    fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
+    fn __enter__(&self, py: Python<'_>) -> Result<bool> {
         let before = self.go_to(Stage::Over);
         if !matches!(before, Stage::New) {
             // The first entry is not disturbed.
@@ -241,7 +242,7 @@ impl MemoryClaim {
     }
 
     /// Do what `with` does, for `async with`.
-    fn __aenter__(&self, py: Python<'_>) -> Result<AwaitableBool, Error> {
+    fn __aenter__(&self, py: Python<'_>) -> Result<AwaitableBool> {
         Ok(AwaitableBool(Py::new(py, Ready(Some(self.__enter__(py)?)))?))
     }
 
@@ -307,7 +308,7 @@ impl MemoryClaim {
 
     /// `state` is a name in the `State` of the guards that are written in Python; `took` is in milliseconds.
     fn log_lost(&self, py: Python<'_>, state: &str, took: i64) -> PyResult<()> {
-        let state = py.import(GUARDS)?.getattr("State")?.getattr(state)?;
+        let state = package::GUARDS.get(py, "State")?.getattr(state)?;
         let options = PyDict::new(py);
         options.set_item("took", seconds(took))?;
         options.set_item("lease", seconds(self.guard.get().lease))?;
@@ -327,16 +328,13 @@ fn seconds(milliseconds: i64) -> f64 {
 
 const FULL: &str = "the guard is full";
 
-/// Where the functions are that log for every guard.
-const GUARDS: &str = "listrak_webhooks.replay._guard";
-
 fn log<'py>(
     py: Python<'py>,
     function: &str,
     arguments: impl PyCallArgs<'py>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<()> {
-    py.import(GUARDS)?.getattr(function)?.call(arguments, options)?;
+    package::GUARDS.get(py, function)?.call(arguments, options)?;
     Ok(())
 }
 
@@ -361,7 +359,7 @@ impl Ready {
 
 /// Makes a return type that says in the stub what awaiting gives.
 macro_rules! awaitable {
-    ($name:ident of $module:literal $result:literal) => {
+    ($name:ident typed $hint:expr) => {
         struct $name(Py<Ready>);
 
         impl<'py> IntoPyObject<'py> for $name {
@@ -370,10 +368,7 @@ macro_rules! awaitable {
             type Error = std::convert::Infallible;
 
             #[cfg(feature = "stub")]
-            const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-                type_hint_identifier!("collections.abc", "Awaitable"),
-                type_hint_identifier!($module, $result)
-            );
+            const OUTPUT_TYPE: PyStaticExpr = $hint;
 
             fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
                 Ok(self.0.into_bound(py))
@@ -382,5 +377,5 @@ macro_rules! awaitable {
     };
 }
 
-awaitable!(AwaitableBool of "builtins" "bool");
-awaitable!(AwaitableNone of "builtins" "None");
+awaitable!(AwaitableBool typed hints::AWAITABLE_BOOL);
+awaitable!(AwaitableNone typed hints::AWAITABLE_NONE);

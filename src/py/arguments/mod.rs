@@ -10,26 +10,27 @@ use std::convert::Infallible;
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
-#[cfg(feature = "stub")]
-use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use self::aliases::optional_aliases;
 pub(crate) use self::aliases::{UsersNames, aliases, aliases_to_dict};
 use self::seconds::{Seconds, clock, now, read_clock, signing_time, tolerance};
 pub(crate) use self::secrets::{Checked, keys_in_environment};
 use self::secrets::{checked_keys, keys};
-use crate::body::type_name;
-use crate::error::Error;
-use crate::key::Keys;
-use crate::signature::Encoding;
-use crate::text::{Given, given};
+use crate::py::body::type_name;
+use crate::py::error::{Error, Result};
+#[cfg(feature = "stub")]
+use crate::py::hints;
+use crate::py::package;
+use crate::py::text::{Given, given};
+use crate::verify::key::Keys;
+use crate::verify::signature::Encoding;
 
 /// The longest tolerance, in seconds: a year of 365 days.
 pub(crate) const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
 
 /// Makes a type of one argument: what it holds, what converts it, and what the stub calls it.
 macro_rules! argument {
-    ($(#[$attribute:meta])* $name:ident($inner:ty) by $convert:ident, typed $module:literal $hint:literal) => {
+    ($(#[$attribute:meta])* $name:ident($inner:ty) by $convert:ident, typed $hint:expr) => {
         $(#[$attribute])*
         pub(crate) struct $name(pub(crate) $inner);
 
@@ -37,9 +38,9 @@ macro_rules! argument {
             type Error = Error;
 
             #[cfg(feature = "stub")]
-            const INPUT_TYPE: PyStaticExpr = type_hint_identifier!($module, $hint);
+            const INPUT_TYPE: PyStaticExpr = $hint;
 
-            fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Error> {
+            fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self> {
                 $convert(&object).map(Self)
             }
         }
@@ -48,68 +49,68 @@ macro_rules! argument {
 
 argument! {
     /// One secret, or a list of them, the current one first.
-    Secrets(Keys) by keys, typed "listrak_webhooks._types" "Secrets"
+    Secrets(Keys) by keys, typed hints::SECRETS
 }
 argument! {
     /// The same, with warnings of what looks like a slip.
-    CheckedSecrets(Checked) by checked_keys, typed "listrak_webhooks._types" "Secrets"
+    CheckedSecrets(Checked) by checked_keys, typed hints::SECRETS
 }
 argument! {
     /// The name of an environment variable.
-    VariableName(String) by variable_name, typed "builtins" "str"
+    VariableName(String) by variable_name, typed hints::STR
 }
 argument! {
     /// Whole seconds either way.
     #[derive(Clone, Copy)]
-    Tolerance(i64) by tolerance, typed "listrak_webhooks._types" "Tolerance"
+    Tolerance(i64) by tolerance, typed hints::TOLERANCE
 }
 argument! {
     /// The one encoding to accept, or `None` for both.
     #[derive(Clone, Copy)]
-    AcceptedEncoding(Option<Encoding>) by accepted_encoding, typed "listrak_webhooks._types" "AcceptedEncoding"
+    AcceptedEncoding(Option<Encoding>) by accepted_encoding, typed hints::ACCEPTED_ENCODING
 }
 argument! {
     /// The encoding to sign in.
     #[derive(Clone, Copy)]
-    SigningEncoding(Encoding) by signing_encoding, typed "listrak_webhooks._types" "SigningEncoding"
+    SigningEncoding(Encoding) by signing_encoding, typed hints::SIGNING_ENCODING
 }
 argument! {
     /// The size limit, in bytes.
     #[derive(Clone, Copy)]
-    MaxBody(usize) by max_body, typed "builtins" "int"
+    MaxBody(usize) by max_body, typed hints::INT
 }
 argument! {
     /// The size of a body as it was announced, in bytes.
     #[derive(Clone, Copy)]
-    Size(usize) by size, typed "builtins" "int"
+    Size(usize) by size, typed hints::INT
 }
 argument! {
     /// Our own clock as the caller gives it: Unix seconds, rounded down.
     #[derive(Clone, Copy)]
-    Now(i64) by now, typed "builtins" "float"
+    Now(i64) by now, typed hints::FLOAT
 }
 argument! {
     /// How many deliveries a replay guard remembers at most.
     #[derive(Clone, Copy)]
-    MaxEntries(usize) by max_entries, typed "builtins" "int"
+    MaxEntries(usize) by max_entries, typed hints::INT
 }
 argument! {
     /// How long a claim lasts, in milliseconds.
     #[derive(Clone, Copy)]
-    Lease(i64) by lease, typed "builtins" "float"
+    Lease(i64) by lease, typed hints::FLOAT
 }
 argument! {
     /// The caller's own clock.
-    Clock(Py<PyAny>) by clock, typed "listrak_webhooks._types" "Clock"
+    Clock(Py<PyAny>) by clock, typed hints::CLOCK
 }
 argument! {
     /// The seconds to sign with.
     #[derive(Clone, Copy)]
-    SigningTime(i64) by signing_time, typed "listrak_webhooks._types" "SigningTime"
+    SigningTime(i64) by signing_time, typed hints::SIGNING_TIME
 }
 argument! {
     /// The user's own names for the views.
-    Aliases(UsersNames) by optional_aliases, typed "listrak_webhooks._types" "Aliases"
+    Aliases(UsersNames) by optional_aliases, typed hints::ALIASES
 }
 
 impl Clock {
@@ -118,7 +119,7 @@ impl Clock {
     /// # Errors
     ///
     /// [`Error::Configuration`] for whatever the clock does instead of saying the time.
-    pub(crate) fn seconds(&self, py: Python<'_>) -> Result<i64, Error> {
+    pub(crate) fn seconds(&self, py: Python<'_>) -> Result<i64> {
         read_clock(py, &self.0, Seconds::floor)
     }
 
@@ -127,7 +128,7 @@ impl Clock {
     /// # Errors
     ///
     /// As [`seconds`](Self::seconds).
-    pub(crate) fn milliseconds(&self, py: Python<'_>) -> Result<i64, Error> {
+    pub(crate) fn milliseconds(&self, py: Python<'_>) -> Result<i64> {
         read_clock(py, &self.0, Seconds::milliseconds)
     }
 }
@@ -138,7 +139,7 @@ impl<'py> IntoPyObject<'py> for Clock {
     type Error = Infallible;
 
     #[cfg(feature = "stub")]
-    const OUTPUT_TYPE: PyStaticExpr = type_hint_identifier!("listrak_webhooks._types", "Clock");
+    const OUTPUT_TYPE: PyStaticExpr = hints::CLOCK;
 
     fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
         Ok(self.0.into_bound(py))
@@ -152,7 +153,7 @@ impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
     type Error = Infallible;
 
     #[cfg(feature = "stub")]
-    const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("listrak_webhooks._types", "Headers");
+    const INPUT_TYPE: PyStaticExpr = hints::HEADERS;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
         Ok(Self(object.to_owned()))
@@ -166,10 +167,7 @@ impl<'py> FromPyObject<'_, 'py> for Model<'py> {
     type Error = Infallible;
 
     #[cfg(feature = "stub")]
-    const INPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-        type_hint_identifier!("builtins", "type"),
-        type_hint_identifier!("listrak_webhooks._types", "T")
-    );
+    const INPUT_TYPE: PyStaticExpr = hints::MODEL;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
         Ok(Self(object.to_owned()))
@@ -177,7 +175,7 @@ impl<'py> FromPyObject<'_, 'py> for Model<'py> {
 }
 
 /// The text that is `argument`. Fails with [`Error::Configuration`].
-fn text_of(object: &Bound<'_, PyAny>, argument: &str, meaning: &str) -> Result<String, Error> {
+fn text_of(object: &Bound<'_, PyAny>, argument: &str, meaning: &str) -> Result<String> {
     let fact = match given(object) {
         Ok(Given::Text(text)) => match text.extract() {
             Ok(text) => return Ok(text),
@@ -190,12 +188,12 @@ fn text_of(object: &Bound<'_, PyAny>, argument: &str, meaning: &str) -> Result<S
 }
 
 /// Fails with [`Error::Configuration`].
-fn variable_name(object: &Bound<'_, PyAny>) -> Result<String, Error> {
+fn variable_name(object: &Bound<'_, PyAny>) -> Result<String> {
     text_of(object, "name", "the name of an environment variable")
 }
 
 /// The encoding that `name` names to `known`. Fails with [`Error::Configuration`].
-fn encoding<T>(name: &Bound<'_, PyAny>, known: impl Fn(&str) -> Option<T>, names: &str) -> Result<T, Error> {
+fn encoding<T>(name: &Bound<'_, PyAny>, known: impl Fn(&str) -> Option<T>, names: &str) -> Result<T> {
     match text_of(name, "encoding", "") {
         Ok(name) => known(&name),
         Err(raised @ Error::Raised(_)) => return Err(raised),
@@ -205,7 +203,7 @@ fn encoding<T>(name: &Bound<'_, PyAny>, known: impl Fn(&str) -> Option<T>, names
 }
 
 /// Fails with [`Error::Configuration`].
-fn accepted_encoding(name: &Bound<'_, PyAny>) -> Result<Option<Encoding>, Error> {
+fn accepted_encoding(name: &Bound<'_, PyAny>) -> Result<Option<Encoding>> {
     let known = |name: &str| match name {
         "any" => Some(None),
         name => Encoding::from_name(name).map(Some),
@@ -214,17 +212,17 @@ fn accepted_encoding(name: &Bound<'_, PyAny>) -> Result<Option<Encoding>, Error>
 }
 
 /// Fails with [`Error::Configuration`].
-fn signing_encoding(name: &Bound<'_, PyAny>) -> Result<Encoding, Error> {
+fn signing_encoding(name: &Bound<'_, PyAny>) -> Result<Encoding> {
     encoding(name, Encoding::from_name, "\"base64\" or \"hex\"")
 }
 
 /// Fails with [`Error::Configuration`].
-fn max_body(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+fn max_body(object: &Bound<'_, PyAny>) -> Result<usize> {
     positive(object).ok_or_else(|| Error::Configuration("max_body must be a positive int, in bytes".to_owned()))
 }
 
 /// Fails with [`Error::Configuration`].
-fn max_entries(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+fn max_entries(object: &Bound<'_, PyAny>) -> Result<usize> {
     positive(object).ok_or_else(|| Error::Configuration("max_entries must be a positive int".to_owned()))
 }
 
@@ -240,18 +238,17 @@ fn positive(object: &Bound<'_, PyAny>) -> Option<usize> {
 }
 
 /// Fails with [`Error::Configuration`], in the words of the guards that are written in Python.
-fn lease(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
-    let seconds: f64 = object
-        .py()
-        .import("listrak_webhooks.replay._guard")?
-        .call_method1("check_lease", (object,))?
+fn lease(object: &Bound<'_, PyAny>) -> Result<i64> {
+    let seconds: f64 = package::GUARDS
+        .get(object.py(), "check_lease")?
+        .call1((object,))?
         .extract()?;
     #[allow(clippy::cast_possible_truncation, reason = "at most a year of milliseconds")]
     Ok((seconds * 1000.0).ceil() as i64)
 }
 
 /// Fails with [`Error::WrongType`] and [`Error::WrongValue`]. What is beyond this machine is as large as can be.
-fn size(object: &Bound<'_, PyAny>) -> Result<usize, Error> {
+fn size(object: &Bound<'_, PyAny>) -> Result<usize> {
     if !object.is_instance_of::<PyInt>() {
         return Err(Error::WrongType(format!(
             "size must be an int, not {}",

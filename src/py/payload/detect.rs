@@ -6,11 +6,11 @@ use hashbrown::HashMap;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use super::find::{Fields, Node as _};
-use super::kinds::lines;
-use super::names::{Concept, Place};
+use super::fields::lines;
 use super::value::{Reader, Value};
 use super::views::{Cart, Order, Page, Product};
+use crate::payload::aliases::{Concept, Place};
+use crate::payload::lookup::{Fields, Node as _};
 
 /// An object that is read as one of the views.
 enum Part<'p, 'py> {

@@ -4,8 +4,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString, PyType};
 
-use crate::error::Error;
-use crate::text::{self, Given, Unreadable};
+use crate::py::error::{Error, Result};
+use crate::py::text::{self, Given, Unreadable};
+use crate::verify::refusal::Refusal;
 
 /// From this many bytes on, other threads may run while a body is hashed or searched. Below it, handing the interpreter
 /// over and back costs more than the work.
@@ -21,8 +22,8 @@ pub(crate) const LARGE_BODY: usize = 64 * 1024;
 /// `check` returns.
 pub(crate) fn to_bytes<'py>(
     body: &Bound<'py, PyAny>,
-    check: impl FnOnce(usize) -> Result<(), Error>,
-) -> Result<Bound<'py, PyBytes>, Error> {
+    check: impl FnOnce(usize) -> Result<(), Refusal>,
+) -> Result<Bound<'py, PyBytes>> {
     if let Ok(bytes) = body.cast::<PyBytes>() {
         of_bytes(bytes, check)
     } else if let Ok(array) = body.cast::<PyByteArray>() {
@@ -51,8 +52,8 @@ pub(crate) fn to_bytes<'py>(
 
 fn of_bytes<'py>(
     bytes: &Bound<'py, PyBytes>,
-    check: impl FnOnce(usize) -> Result<(), Error>,
-) -> Result<Bound<'py, PyBytes>, Error> {
+    check: impl FnOnce(usize) -> Result<(), Refusal>,
+) -> Result<Bound<'py, PyBytes>> {
     check(bytes.as_bytes().len())?;
     // A subclass could have ways of its own; what an Event holds is plain.
     Ok(match bytes.cast_exact::<PyBytes>() {
@@ -63,8 +64,8 @@ fn of_bytes<'py>(
 
 fn of_text<'py>(
     text: &Bound<'py, PyString>,
-    check: impl FnOnce(usize) -> Result<(), Error>,
-) -> Result<Bound<'py, PyBytes>, Error> {
+    check: impl FnOnce(usize) -> Result<(), Refusal>,
+) -> Result<Bound<'py, PyBytes>> {
     let utf8 = text.to_cow().map_err(|_| {
         Error::WrongType(
             "body is a str that has no UTF-8 form (a lone surrogate); pass the raw request body, as bytes".to_owned(),

@@ -1,11 +1,18 @@
 //! The whole verdict on a delivery, as plain Rust: no interpreter, no clock, no allocation on the way to a yes.
 
+pub mod header;
+pub mod key;
+pub mod refusal;
+pub mod secret;
+pub mod signature;
+pub mod timestamp;
+
 use sha2::{Digest as _, Sha256};
 
-use crate::error::Error;
-use crate::key::Keys;
-use crate::signature::{self, Encoding};
-use crate::timestamp::{self, OutsideWindow};
+use self::key::Keys;
+use self::refusal::Refusal;
+use self::signature::Encoding;
+use self::timestamp::OutsideWindow;
 
 /// What a delivery is checked against.
 #[derive(Debug)]
@@ -48,10 +55,10 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`Error::BodyTooLarge`].
-    pub fn check_size(&self, size: usize) -> Result<(), Error> {
+    /// [`Refusal::BodyTooLarge`].
+    pub fn check_size(&self, size: usize) -> Result<(), Refusal> {
         if size > self.max_body {
-            return Err(Error::BodyTooLarge { limit: self.max_body });
+            return Err(Refusal::BodyTooLarge { limit: self.max_body });
         }
         Ok(())
     }
@@ -63,23 +70,23 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// The [`Error`] of the first check that fails.
-    pub fn verify(&self, body: &[u8], timestamp: &[u8], signature: &[u8], now: i64) -> Result<Verified, Error> {
+    /// The [`Refusal`] of the first check that fails.
+    pub fn verify(&self, body: &[u8], timestamp: &[u8], signature: &[u8], now: i64) -> Result<Verified, Refusal> {
         self.check_size(body.len())?;
-        let sent = timestamp::parse(timestamp).ok_or_else(|| Error::malformed_timestamp(timestamp))?;
+        let sent = timestamp::parse(timestamp).ok_or_else(|| Refusal::malformed_timestamp(timestamp))?;
         let claim = signature::decode(signature, self.encoding)?;
         let secret_index = self
             .keys
             .find(body, timestamp, &claim.mac)
-            .ok_or(Error::SignatureMismatch {
+            .ok_or(Refusal::SignatureMismatch {
                 secrets: self.keys.count(),
             })?;
         timestamp::check_window(sent, now, self.tolerance).map_err(|outside| match outside {
-            OutsideWindow::Stale { skew } => Error::StaleTimestamp {
+            OutsideWindow::Stale { skew } => Refusal::StaleTimestamp {
                 skew,
                 tolerance: self.tolerance,
             },
-            OutsideWindow::Future { skew } => Error::FutureTimestamp {
+            OutsideWindow::Future { skew } => Refusal::FutureTimestamp {
                 skew,
                 tolerance: self.tolerance,
             },
@@ -98,10 +105,10 @@ impl Verifier {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
+    use super::header::Header;
+    use super::key::Key;
+    use super::signature::{MAC_LEN, SignatureFault};
     use super::*;
-    use crate::error::Header;
-    use crate::key::Key;
-    use crate::signature::{MAC_LEN, SignatureFault};
     use proptest::prelude::*;
 
     const SENT: i64 = 1_700_000_000;
@@ -176,7 +183,7 @@ mod tests {
                 .is_ok()
         );
         let verdict = verifier.verify(&over, TEXT, &signature("secret", &over, TEXT), SENT);
-        assert!(matches!(verdict, Err(Error::BodyTooLarge { limit: 1024 })));
+        assert!(matches!(verdict, Err(Refusal::BodyTooLarge { limit: 1024 })));
         assert!(verifier.check_size(1024).is_ok());
         assert!(verifier.check_size(1025).is_err());
         assert!(verifier.check_size(usize::MAX).is_err());
@@ -192,7 +199,7 @@ mod tests {
         for moved in 1..=TEXT.len() {
             let (digits, rest) = TEXT.split_at(moved);
             let verdict = verifier.verify(&[b"B", digits].concat(), rest, &genuine, SENT);
-            assert!(matches!(verdict, Err(Error::MalformedTimestamp { .. })), "{moved}");
+            assert!(matches!(verdict, Err(Refusal::MalformedTimestamp { .. })), "{moved}");
         }
     }
 
@@ -209,30 +216,30 @@ mod tests {
         };
         assert!(matches!(
             verdict(&over, b"1e9", b"junk", late),
-            Err(Error::BodyTooLarge { .. })
+            Err(Refusal::BodyTooLarge { .. })
         ));
         assert!(matches!(
             verdict(BODY, b"1e9", b"junk", late),
-            Err(Error::MalformedTimestamp { .. })
+            Err(Refusal::MalformedTimestamp { .. })
         ));
         assert!(matches!(
             verdict(BODY, TEXT, b"junk", late),
-            Err(Error::MalformedSignature(SignatureFault::Length { bytes: 4, .. }))
+            Err(Refusal::MalformedSignature(SignatureFault::Length { bytes: 4, .. }))
         ));
         assert!(matches!(
             verdict(BODY, TEXT, &forged, late),
-            Err(Error::SignatureMismatch { secrets: 1 })
+            Err(Refusal::SignatureMismatch { secrets: 1 })
         ));
         assert!(matches!(
             verdict(BODY, TEXT, &genuine, late),
-            Err(Error::StaleTimestamp {
+            Err(Refusal::StaleTimestamp {
                 skew: 901,
                 tolerance: 900
             })
         ));
         assert!(matches!(
             verdict(BODY, TEXT, &genuine, SENT - 901),
-            Err(Error::FutureTimestamp {
+            Err(Refusal::FutureTimestamp {
                 skew: 901,
                 tolerance: 900
             })
@@ -247,7 +254,7 @@ mod tests {
         let verdict = verifier.verify(BODY, TEXT, &signature("secret", BODY, TEXT), SENT);
         assert!(matches!(
             verdict,
-            Err(Error::MalformedSignature(SignatureFault::OtherEncoding {
+            Err(Refusal::MalformedSignature(SignatureFault::OtherEncoding {
                 found: Encoding::Base64
             }))
         ));
@@ -256,11 +263,11 @@ mod tests {
     #[test]
     fn a_message_shows_little_of_a_strangers_text() {
         let long = [b'\x1b'; 5000];
-        let text = Error::malformed_timestamp(&long).to_string();
+        let text = Refusal::malformed_timestamp(&long).to_string();
         assert!(text.len() < 300);
         assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text}");
         assert!(
-            Error::MissingHeader(Header::Timestamp)
+            Refusal::MissingHeader(Header::Timestamp)
                 .to_string()
                 .contains("LTK-Timestamp")
         );
@@ -314,8 +321,8 @@ mod tests {
                     prop_assert_eq!(verified.encoding, encoding);
                     prop_assert_eq!(verified.expires_at, sent + 900);
                 }
-                Err(Error::StaleTimestamp { skew, .. }) => prop_assert!(distance > 900 && skew == distance),
-                Err(Error::FutureTimestamp { skew, .. }) => prop_assert!(distance < -900 && skew == -distance),
+                Err(Refusal::StaleTimestamp { skew, .. }) => prop_assert!(distance > 900 && skew == distance),
+                Err(Refusal::FutureTimestamp { skew, .. }) => prop_assert!(distance < -900 && skew == -distance),
                 Err(other) => prop_assert!(false, "{other}"),
             }
         }
@@ -326,7 +333,7 @@ mod tests {
             prop_assume!(guess != mac);
             for encoding in [Encoding::Base64, Encoding::Hex] {
                 let verdict = verifier(&["secret"]).verify(BODY, TEXT, encoding.encode(&guess).as_bytes(), now);
-                let mismatch = matches!(verdict, Err(Error::SignatureMismatch { secrets: 1 }));
+                let mismatch = matches!(verdict, Err(Refusal::SignatureMismatch { secrets: 1 }));
                 prop_assert!(mismatch, "{verdict:?}");
             }
         }

@@ -4,10 +4,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::find::Fields;
-use super::kinds::{Dict, Flag, Kind, Lines, Meta, Moment, Number, Object, Opened, Text};
-use super::names::Concept;
+use super::fields::{Dict, Flag, Kind, Lines, Meta, Moment, Number, Object, Opened, Text};
 use super::value::{Reader, Value};
+use crate::payload::aliases::Concept;
+use crate::payload::lookup::Fields;
 
 /// What all views have in common.
 trait View: Sized {

@@ -8,18 +8,19 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime, PyString, PyTuple, PyType, PyTzInfo};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::body::LARGE_BODY;
-use crate::config::Model;
-use crate::error::Error;
-use crate::payload::exact::Payload;
-use crate::payload::find::{Fields, Node};
-use crate::payload::kinds::{Dict, Items, Parsed, Texts};
-use crate::payload::value::{Reader, Value};
-use crate::payload::views::{Cart, Order, Page, Product};
-use crate::payload::{Reading, contact, json, scan, shape};
+use crate::payload::lookup::{Fields, Node};
+use crate::payload::{contact, scan};
+use crate::py::arguments::Model;
+use crate::py::body::LARGE_BODY;
+use crate::py::error::Result;
+use crate::py::payload::exact::Payload;
+use crate::py::payload::fields::{Dict, Items, Parsed, Texts};
+use crate::py::payload::value::{Reader, Value};
+use crate::py::payload::views::{Cart, Order, Page, Product};
+use crate::py::payload::{Reading, detect, parse};
+use crate::py::serialize;
 use crate::replay::Delivery;
-use crate::travel;
-use crate::verifier::Verified;
+use crate::verify::Verified;
 
 /// A delivery that is proven genuine.
 ///
@@ -106,7 +107,7 @@ impl Contact {
 
 /// What `cell` keeps, made by `make` on first use. Two threads may both make it; the first to finish is the one whose
 /// work is kept, and both return it.
-fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
+fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
     if let Some(kept) = cell.get() {
         return Ok(kept);
     }
@@ -130,14 +131,14 @@ impl Event {
         self.views.get_or_init(Box::default)
     }
 
-    fn kept_payload(&self, py: Python<'_>) -> Result<&Payload, Error> {
+    fn kept_payload(&self, py: Python<'_>) -> Result<&Payload> {
         kept(&self.payload, || self.reading.payload(self.body.bind(py)))
     }
 
-    fn kept_contact(&self, py: Python<'_>) -> Result<&Contact, Error> {
+    fn kept_contact(&self, py: Python<'_>) -> Result<&Contact> {
         kept(&self.contact, || {
             let body = self.body.as_bytes(py);
-            let text = json::text(body)?;
+            let text = parse::text(body)?;
             let scan = || scan::scan(text, &self.reading.names);
             let scanned = if body.len() < LARGE_BODY {
                 scan()
@@ -165,26 +166,26 @@ impl Event {
         &self,
         py: Python<'py>,
         read: impl FnOnce(&Reader<'_, 'py>, &Value<'py>) -> PyResult<T>,
-    ) -> Result<T, Error> {
+    ) -> Result<T> {
         let payload = self.kept_payload(py)?;
-        let text = json::text(self.body.as_bytes(py))?;
+        let text = parse::text(self.body.as_bytes(py))?;
         let reader = Reader::new(py, &self.reading.names, text, payload.exact(text));
         Ok(read(&reader, &payload.value(py))?)
     }
 
-    fn kept_cart(&self, py: Python<'_>) -> Result<Option<&Py<Cart>>, Error> {
+    fn kept_cart(&self, py: Python<'_>) -> Result<Option<&Py<Cart>>> {
         let cart = kept(&self.views().cart, || {
             self.read(py, |reader, payload| {
-                shape::cart(reader, payload).map(|cart| Py::new(py, cart)).transpose()
+                detect::cart(reader, payload).map(|cart| Py::new(py, cart)).transpose()
             })
         })?;
         Ok(cart.as_ref())
     }
 
-    fn kept_order(&self, py: Python<'_>) -> Result<Option<&Py<Order>>, Error> {
+    fn kept_order(&self, py: Python<'_>) -> Result<Option<&Py<Order>>> {
         let order = kept(&self.views().order, || {
             self.read(py, |reader, payload| {
-                shape::order(reader, payload)
+                detect::order(reader, payload)
                     .map(|order| Py::new(py, order))
                     .transpose()
             })
@@ -271,7 +272,7 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object; `body` still holds it.
     #[getter]
-    fn payload(&self, py: Python<'_>) -> Result<Dict, Error> {
+    fn payload(&self, py: Python<'_>) -> Result<Dict> {
         Ok(Dict(self.kept_payload(py)?.dict.clone_ref(py)))
     }
 
@@ -283,7 +284,7 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object; nothing else in a body can make a view fail.
     #[getter]
-    fn email<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyString>>, Error> {
+    fn email<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyString>>> {
         let found = self.kept_contact(py)?.email.as_ref();
         Ok(found.map(|found| found.get(self.body.bind(py))))
     }
@@ -293,7 +294,7 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn phone<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyString>>, Error> {
+    fn phone<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyString>>> {
         let found = self.kept_contact(py)?.phone.as_ref();
         Ok(found.map(|found| found.get(self.body.bind(py))))
     }
@@ -303,10 +304,10 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn coupons(&self, py: Python<'_>) -> Result<Texts, Error> {
+    fn coupons(&self, py: Python<'_>) -> Result<Texts> {
         let coupons = kept(&self.views().coupons, || {
             self.read(py, |reader, payload| {
-                Ok(PyTuple::new(py, shape::coupons(reader, payload))?.unbind())
+                Ok(PyTuple::new(py, detect::coupons(reader, payload))?.unbind())
             })
         })?;
         Ok(Texts(coupons.clone_ref(py)))
@@ -317,14 +318,14 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn items(&self, py: Python<'_>) -> Result<Items, Error> {
+    fn items(&self, py: Python<'_>) -> Result<Items> {
         let items = kept(&self.views().items, || {
             let (cart, order) = (self.kept_cart(py)?, self.kept_order(py)?);
             self.read(py, |reader, payload| {
-                let lines = shape::users_items(reader, payload)
+                let lines = detect::users_items(reader, payload)
                     .or_else(|| cart?.get().lines(py))
                     .or_else(|| order?.get().lines(py))
-                    .or_else(|| shape::items(reader, payload));
+                    .or_else(|| detect::items(reader, payload));
                 Ok(lines.unwrap_or_else(|| PyTuple::empty(py)).unbind())
             })
         })?;
@@ -336,7 +337,7 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn cart(&self, py: Python<'_>) -> Result<Option<Py<Cart>>, Error> {
+    fn cart(&self, py: Python<'_>) -> Result<Option<Py<Cart>>> {
         Ok(self.kept_cart(py)?.map(|cart| cart.clone_ref(py)))
     }
 
@@ -345,7 +346,7 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn order(&self, py: Python<'_>) -> Result<Option<Py<Order>>, Error> {
+    fn order(&self, py: Python<'_>) -> Result<Option<Py<Order>>> {
         Ok(self.kept_order(py)?.map(|order| order.clone_ref(py)))
     }
 
@@ -354,10 +355,10 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn product(&self, py: Python<'_>) -> Result<Option<Py<Product>>, Error> {
+    fn product(&self, py: Python<'_>) -> Result<Option<Py<Product>>> {
         let product = kept(&self.views().product, || {
             self.read(py, |reader, payload| {
-                shape::product(reader, payload)
+                detect::product(reader, payload)
                     .map(|product| Py::new(py, product))
                     .transpose()
             })
@@ -370,10 +371,10 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn page(&self, py: Python<'_>) -> Result<Option<Py<Page>>, Error> {
+    fn page(&self, py: Python<'_>) -> Result<Option<Py<Page>>> {
         let page = kept(&self.views().page, || {
             self.read(py, |reader, payload| {
-                shape::page(reader, payload).map(|page| Py::new(py, page)).transpose()
+                detect::page(reader, payload).map(|page| Py::new(py, page)).transpose()
             })
         })?;
         Ok(page.as_ref().map(|page| page.clone_ref(py)))
@@ -387,9 +388,9 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn journey(&self, py: Python<'_>) -> Result<&'static str, Error> {
+    fn journey(&self, py: Python<'_>) -> Result<&'static str> {
         let journey = kept(&self.views().journey, || {
-            self.read(py, |reader, payload| Ok(shape::journey(reader, payload)))
+            self.read(py, |reader, payload| Ok(detect::journey(reader, payload)))
         })?;
         Ok(journey)
     }
@@ -420,8 +421,8 @@ impl Event {
     ///     {'campaign': 'vip-mailer'}
     #[pyo3(signature = (model, /))]
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
-    fn parse_as(&self, py: Python<'_>, model: Model<'_>) -> Result<Parsed, Error> {
-        Ok(Parsed(json::parse_as(self.body.bind(py), &model.0)?.unbind()))
+    fn parse_as(&self, py: Python<'_>, model: Model<'_>) -> Result<Parsed> {
+        Ok(Parsed(parse::parse_as(self.body.bind(py), &model.0)?.unbind()))
     }
 
     /// Return everything that makes this event, in plain JSON types, to travel through a task queue.
@@ -434,8 +435,8 @@ impl Event {
     ///     >>> event = webhook.verify(b"{}", webhook.signed_headers(b"{}"))
     ///     >>> Event.from_dict(event.to_dict()) == event
     ///     True
-    fn to_dict(&self, py: Python<'_>) -> Result<Dict, Error> {
-        Ok(Dict(travel::to_dict(self, py, travel::Body::Base64)?.unbind()))
+    fn to_dict(&self, py: Python<'_>) -> Result<Dict> {
+        Ok(Dict(serialize::to_dict(self, py, serialize::Body::Base64)?.unbind()))
     }
 
     /// Return the event that `to_dict` was called on.
@@ -446,14 +447,14 @@ impl Event {
     ///     ValueError: it is not what `to_dict` returns in this version.
     #[classmethod]
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
-    fn from_dict(_class: &Bound<'_, PyType>, data: travel::Data<'_>) -> Result<Self, Error> {
-        travel::from_dict(&data)
+    fn from_dict(_class: &Bound<'_, PyType>, data: serialize::Data<'_>) -> Result<Self> {
+        serialize::from_dict(&data)
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Dict,)), Error> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Dict,))> {
         let py = slf.py();
         let back = py.get_type::<Self>().getattr("from_dict")?;
-        let data = travel::to_dict(slf.get(), py, travel::Body::Bytes)?;
+        let data = serialize::to_dict(slf.get(), py, serialize::Body::Bytes)?;
         Ok((back, (Dict(data.unbind()),)))
     }
 

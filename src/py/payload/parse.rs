@@ -5,22 +5,23 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyString};
 use serde::de::IgnoredAny;
 
-use super::build::{self, Built, Keys};
 use super::exact::{FloatRecorder, Payload};
-use super::limits::{self, MAX_DEPTH};
-use super::utf8;
-use crate::error::Error;
+use super::to_python::{self, Built, Keys};
+use crate::payload::fast_path::{self, MAX_DEPTH};
+use crate::payload::utf8;
+use crate::py::error::{Error, Result};
+use crate::py::package;
 
 /// The JSON object in `body`.
 ///
 /// # Errors
 ///
 /// [`Error::Payload`], with the place and without any of the content.
-pub(crate) fn object(body: &Bound<'_, PyBytes>, keys: &mut Keys) -> Result<Payload, Error> {
+pub(crate) fn object(body: &Bound<'_, PyBytes>, keys: &mut Keys) -> Result<Payload> {
     let (py, text) = (body.py(), text(body.as_bytes())?);
-    let ((value, floats), has_surrogates) = match build::build(py, text, keys)? {
+    let ((value, floats), has_surrogates) = match to_python::build(py, text, keys)? {
         Built::Value(value, floats) => ((value, floats), false),
-        Built::Unclear { read } => (decide(py, text, read)?, limits::has_lone_surrogate(text)),
+        Built::Unclear { read } => (decide(py, text, read)?, fast_path::has_lone_surrogate(text)),
     };
     let dict = value.cast_into::<PyDict>().map_err(|_| {
         Error::Payload(
@@ -35,7 +36,7 @@ pub(crate) fn object(body: &Bound<'_, PyBytes>, keys: &mut Keys) -> Result<Paylo
 /// # Errors
 ///
 /// [`Error::Payload`], if it has none.
-pub(crate) fn text(body: &[u8]) -> Result<&str, Error> {
+pub(crate) fn text(body: &[u8]) -> Result<&str> {
     utf8::text(body).map_err(|problem| not_json(&problem))
 }
 
@@ -47,10 +48,10 @@ fn not_json(problem: &str) -> Error {
 
 /// The value that a string holds as JSON; `None` if it is not JSON, or more than a view opens.
 pub(crate) fn open<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyAny>> {
-    if limits::is_too_much_to_open(text) {
+    if fast_path::is_too_much_to_open(text) {
         return None;
     }
-    match build::build(py, text, &mut Keys::default()).ok()? {
+    match to_python::build(py, text, &mut Keys::default()).ok()? {
         Built::Value(value, _) => Some(value),
         Built::Unclear { read } => Some(decide(py, text, read).ok()?.0),
     }
@@ -59,7 +60,7 @@ pub(crate) fn open<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyAny>
 /// Whether `text` is JSON that any reader of it can be trusted with, seen in one pass and without building anything.
 /// If not, [`decide`] says what it is.
 pub(crate) fn is_plain(text: &str) -> bool {
-    limits::is_ordinary(text.as_bytes()) && serde_json::from_str::<IgnoredAny>(text).is_ok()
+    fast_path::is_ordinary(text.as_bytes()) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// The value in `text`, by Python's `json`, with all its floats in their order if any of them may have lost digits.
@@ -68,21 +69,17 @@ pub(crate) fn is_plain(text: &str) -> bool {
 /// # Errors
 ///
 /// [`Error::Payload`], with the place and without any of the content.
-pub(crate) fn decide<'py>(
-    py: Python<'py>,
-    text: &str,
-    read: usize,
-) -> Result<(Bound<'py, PyAny>, Vec<Py<PyFloat>>), Error> {
+pub(crate) fn decide<'py>(py: Python<'py>, text: &str, read: usize) -> Result<(Bound<'py, PyAny>, Vec<Py<PyFloat>>)> {
     // Before Python's parser sees it, which on a deep body can run out of stack.
     let concern = text.get(..read).unwrap_or(text);
-    if !limits::is_shallow(concern.as_bytes()) {
+    if !fast_path::is_shallow(concern.as_bytes()) {
         return Err(Error::Payload(format!(
             "the body nests deeper than {MAX_DEPTH} levels; use event.body to read it as it is"
         )));
     }
-    let (longest, end) = limits::longest_integer(concern, UNLIMITED_DIGITS);
-    let mut floats = limits::floats(concern.get(..end).unwrap_or(concern));
-    let are_exact = floats.all(|(_, float)| limits::is_exact_in_a_double(float));
+    let (longest, end) = fast_path::longest_integer(concern, UNLIMITED_DIGITS);
+    let mut floats = fast_path::floats(concern.get(..end).unwrap_or(concern));
+    let are_exact = floats.all(|(_, float)| fast_path::is_exact_in_a_double(float));
     let recorder = (!are_exact)
         .then(|| Bound::new(py, FloatRecorder::default()))
         .transpose()?;
@@ -91,7 +88,7 @@ pub(crate) fn decide<'py>(
         .map(|recorder| recorder.getattr("record"))
         .transpose()?;
     // Looked up each time, because each interpreter in the process has its own.
-    let parse = py.import("listrak_webhooks._json")?.getattr("parse")?;
+    let parse = package::JSON.get(py, "parse")?;
     // Errors are made here and not there: the frames of a traceback keep their variables, the text among them.
     let answer = parse.call1((PyString::new(py, text), parse_float, longest));
     let (value, problem): (Bound<'py, PyAny>, Option<String>) = match answer {
@@ -125,7 +122,7 @@ const UNLIMITED_DIGITS: usize = 640;
 /// # Errors
 ///
 /// [`Error::Payload`] where it is no JSON, and what the library's adapter raises.
-pub(crate) fn parse_as<'py>(body: &Bound<'py, PyBytes>, model: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Error> {
+pub(crate) fn parse_as<'py>(body: &Bound<'py, PyBytes>, model: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
     let py = body.py();
     // What the libraries take for JSON differs; what this package does is decided here.
     let text = text(body.as_bytes())?;
@@ -140,7 +137,7 @@ pub(crate) fn parse_as<'py>(body: &Bound<'py, PyBytes>, model: &Bound<'py, PyAny
     } else {
         PyBytes::new(py, text.as_bytes())
     };
-    let parse = py.import("listrak_webhooks._models")?.getattr("parse")?;
+    let parse = package::MODELS.get(py, "parse")?;
     // As with the payload: its error comes as a value, because a traceback would hold the body.
     let (result, error): (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>) =
         parse.call1((json, model, value))?.extract()?;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat};
 
-use super::limits;
 use super::value::Value;
+use crate::payload::fast_path;
 
 /// A payload, and what is needed to tell its numbers exactly.
 pub(crate) struct Payload {
@@ -65,8 +65,8 @@ pub(crate) struct Exact {
 
 impl Exact {
     fn new(floats: Vec<Py<PyFloat>>, text: &str) -> Self {
-        let texts = limits::floats(text).zip(floats);
-        let inexact = texts.filter(|((_, text), _)| !limits::is_exact_in_a_double(text));
+        let texts = fast_path::floats(text).zip(floats);
+        let inexact = texts.filter(|((_, text), _)| !fast_path::is_exact_in_a_double(text));
         let mut places: Vec<_> = inexact.map(|((start, _), float)| (float, start)).collect();
         places.shrink_to_fit();
         places.sort_unstable_by_key(|(float, _)| float.as_ptr().addr());
@@ -81,7 +81,7 @@ impl Exact {
             .binary_search_by_key(&address, |(float, _)| float.as_ptr().addr())
             .ok()?;
         let (_, start) = self.places.get(place)?;
-        let (_, number) = limits::numbers(text.get(*start..)?).next()?;
+        let (_, number) = fast_path::numbers(text.get(*start..)?).next()?;
         let is_negative = text.get(..*start)?.ends_with('-');
         text.get(start - usize::from(is_negative)..start + number.len())
     }

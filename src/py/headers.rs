@@ -12,9 +12,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use smallvec::SmallVec;
 
-use crate::body::type_name;
-use crate::error::{Error, Header};
-use crate::text::{self, Given, Unreadable};
+use crate::py::body::type_name;
+use crate::py::error::{Error, Result};
+use crate::py::text::{self, Given, Unreadable};
+use crate::verify::header::Header;
+use crate::verify::refusal::Refusal;
 
 /// A header's value, as it was received.
 pub(crate) enum Value<'py> {
@@ -29,9 +31,9 @@ impl<'py> Value<'py> {
     ///
     /// # Errors
     ///
-    /// [`Error::MissingHeader`] for `None`, an empty value and an empty list, [`Error::RepeatedHeader`] for a list of
+    /// [`Refusal::MissingHeader`] for `None`, an empty value and an empty list, [`Refusal::RepeatedHeader`] for a list of
     /// more than one, [`Error::WrongType`] for what is not text at all.
-    pub(crate) fn extract(object: Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
+    pub(crate) fn extract(object: Bound<'py, PyAny>, header: Header) -> Result<Self> {
         // What nearly every container holds, in a hurry.
         let object = match object.cast_into_exact::<PyString>() {
             Ok(text) => return Self::Text(text).unless_empty(header),
@@ -45,31 +47,31 @@ impl<'py> Value<'py> {
                 // Lambda's multi-value headers, and containers that keep a list for each name.
                 let mut items = items.into_iter();
                 match (items.next(), items.next()) {
-                    (None, _) => Err(Error::MissingHeader(header)),
+                    (None, _) => Err(Refusal::MissingHeader(header).into()),
                     (Some(item), None) => Self::single(&item, header),
-                    (Some(_), Some(_)) => Err(Error::RepeatedHeader(header)),
+                    (Some(_), Some(_)) => Err(Refusal::RepeatedHeader(header).into()),
                 }
             }
             given => Self::of(given, &object, header),
         }
     }
 
-    fn single(object: &Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
+    fn single(object: &Bound<'py, PyAny>, header: Header) -> Result<Self> {
         Self::of(given(object, header)?, object, header)
     }
 
-    fn of(given: Given<'py>, object: &Bound<'py, PyAny>, header: Header) -> Result<Self, Error> {
+    fn of(given: Given<'py>, object: &Bound<'py, PyAny>, header: Header) -> Result<Self> {
         match given {
             Given::Text(text) => Self::Text(text).unless_empty(header),
             Given::Bytes(bytes) => Self::Bytes(bytes).unless_empty(header),
-            Given::Nothing => Err(Error::MissingHeader(header)),
+            Given::Nothing => Err(Refusal::MissingHeader(header).into()),
             Given::List(_) | Given::Other => Err(wrong_value_type(object, header)),
         }
     }
 
-    fn unless_empty(self, header: Header) -> Result<Self, Error> {
+    fn unless_empty(self, header: Header) -> Result<Self> {
         if self.as_bytes().is_empty() {
-            return Err(Error::MissingHeader(header));
+            return Err(Refusal::MissingHeader(header).into());
         }
         Ok(self)
     }
@@ -88,7 +90,7 @@ impl<'py> Value<'py> {
 }
 
 /// What a header's value is.
-fn given<'py>(object: &Bound<'py, PyAny>, header: Header) -> Result<Given<'py>, Error> {
+fn given<'py>(object: &Bound<'py, PyAny>, header: Header) -> Result<Given<'py>> {
     text::given(object).map_err(|unreadable| match unreadable {
         Unreadable::Raised(raised) => Error::Raised(raised),
         Unreadable::Empty => wrong_value_type(object, header),
@@ -107,9 +109,9 @@ fn wrong_value_type(object: &Bound<'_, PyAny>, header: Header) -> Error {
 ///
 /// # Errors
 ///
-/// [`Error::MissingHeader`], [`Error::RepeatedHeader`], [`Error::WrongType`], and whatever a container of the caller's
+/// [`Refusal::MissingHeader`], [`Refusal::RepeatedHeader`], [`Error::WrongType`], and whatever a container of the caller's
 /// own raises while it is read.
-pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Value<'py>), Error> {
+pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Value<'py>)> {
     let mut found = Found::default();
     if let Ok(dict) = headers.cast_exact::<PyDict>() {
         // Nothing that can run Python code, such as an exception that wakes the garbage collector, may happen while a
@@ -142,7 +144,7 @@ struct Found<'py> {
 }
 
 impl<'py> Found<'py> {
-    fn read_container(&mut self, headers: &Bound<'py, PyAny>) -> Result<(), Error> {
+    fn read_container(&mut self, headers: &Bound<'py, PyAny>) -> Result<()> {
         if headers.is_exact_instance_of::<PyList>() {
             return self.read_pairs(headers, headers, Kind::Pairs);
         }
@@ -170,7 +172,7 @@ impl<'py> Found<'py> {
         self.read_pairs(headers, headers, Kind::Pairs)
     }
 
-    fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<(), Error> {
+    fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<()> {
         let iterator = pairs.try_iter().map_err(|error| {
             if error.is_instance_of::<PyTypeError>(headers.py()) {
                 wrong_container(headers)
@@ -184,12 +186,12 @@ impl<'py> Found<'py> {
         Ok(())
     }
 
-    fn read_pair(&mut self, pair: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<(), Error> {
+    fn read_pair(&mut self, pair: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<()> {
         let (name, value) = split(pair)?.ok_or_else(|| wrong_container(headers))?;
         self.offer(&name, value, kind)
     }
 
-    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) -> Result<(), Error> {
+    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) -> Result<()> {
         match which(name, kind)? {
             // A `None` stands for no header at all.
             Some(_) if text::is_none(&value)? => {}
@@ -236,11 +238,11 @@ impl<'py> Slot<'py> {
         };
     }
 
-    fn value(self, header: Header) -> Result<Value<'py>, Error> {
+    fn value(self, header: Header) -> Result<Value<'py>> {
         match self {
-            Self::Absent => Err(Error::MissingHeader(header)),
+            Self::Absent => Err(Refusal::MissingHeader(header).into()),
             Self::Once(object) => Value::extract(object, header),
-            Self::Repeated => Err(Error::RepeatedHeader(header)),
+            Self::Repeated => Err(Refusal::RepeatedHeader(header).into()),
         }
     }
 }

@@ -8,17 +8,17 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
-#[cfg(feature = "stub")]
-use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use crate::body::type_name;
-use crate::config::{self, MAX_TOLERANCE};
-use crate::error::Error;
-use crate::event::Event;
-use crate::payload::Reading;
-use crate::signature::{Encoding, MAC_LEN};
-use crate::timestamp;
-use crate::verifier::Verified;
+use crate::py::arguments::{self, MAX_TOLERANCE};
+use crate::py::body::type_name;
+use crate::py::error::{Error, Result};
+use crate::py::event::Event;
+#[cfg(feature = "stub")]
+use crate::py::hints;
+use crate::py::payload::Reading;
+use crate::verify::Verified;
+use crate::verify::signature::{Encoding, MAC_LEN};
+use crate::verify::timestamp;
 
 /// The version of the form. Another form gets another number, and `from_dict` keeps reading those before.
 const VERSION: i64 = 1;
@@ -44,7 +44,7 @@ pub(crate) enum Body {
 }
 
 /// Everything that makes `event`.
-pub(crate) fn to_dict<'py>(event: &Event, py: Python<'py>, body: Body) -> Result<Bound<'py, PyDict>, Error> {
+pub(crate) fn to_dict<'py>(event: &Event, py: Python<'py>, body: Body) -> Result<Bound<'py, PyDict>> {
     let Verified {
         mac,
         encoding,
@@ -60,7 +60,7 @@ pub(crate) fn to_dict<'py>(event: &Event, py: Python<'py>, body: Body) -> Result
     data.set_item("expires_at", expires_at)?;
     data.set_item("secret_index", secret_index)?;
     data.set_item("encoding", encoding.name())?;
-    data.set_item("aliases", config::aliases_to_dict(py, &event.reading.names)?)?;
+    data.set_item("aliases", arguments::aliases_to_dict(py, &event.reading.names)?)?;
     match body {
         Body::Base64 => data.set_item("body", BASE64.encode(bytes.as_bytes()))?,
         Body::Bytes => data.set_item("body", bytes)?,
@@ -75,11 +75,7 @@ impl<'py> FromPyObject<'_, 'py> for Data<'py> {
     type Error = Infallible;
 
     #[cfg(feature = "stub")]
-    const INPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-        type_hint_identifier!("builtins", "dict"),
-        type_hint_identifier!("builtins", "str"),
-        type_hint_identifier!("typing", "Any")
-    );
+    const INPUT_TYPE: PyStaticExpr = hints::DICT;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
         Ok(Self(object.to_owned()))
@@ -91,7 +87,7 @@ impl<'py> FromPyObject<'_, 'py> for Data<'py> {
 /// # Errors
 ///
 /// [`Error::WrongValue`] for all that [`to_dict`] does not write, which never shows any of it.
-pub(crate) fn from_dict(data: &Data<'_>) -> Result<Event, Error> {
+pub(crate) fn from_dict(data: &Data<'_>) -> Result<Event> {
     let Ok(data) = data.0.cast::<PyDict>() else {
         return Err(Error::WrongValue(format!(
             "an event travels as a dict, and this is {}; pass what to_dict returned",
@@ -129,7 +125,7 @@ pub(crate) fn from_dict(data: &Data<'_>) -> Result<Event, Error> {
     let mac = string(&field("id")?)
         .and_then(|id| mac(&id))
         .ok_or_else(|| wrong("id"))?;
-    let aliases = config::aliases(&field("aliases")?).map_err(|_| wrong("aliases"))?;
+    let aliases = arguments::aliases(&field("aliases")?).map_err(|_| wrong("aliases"))?;
     let verified = Verified {
         mac,
         encoding: encoding.ok_or_else(|| wrong("encoding"))?,

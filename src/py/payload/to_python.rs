@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyNone, PyString};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::collector::CollectorPause;
-use super::limits;
+use crate::payload::fast_path;
 
 /// How many keys are kept from one delivery to the next, and the longest of them, in bytes.
 const MOST_KEYS: usize = 512;
@@ -34,7 +34,7 @@ pub(crate) enum Built<'py> {
 ///
 /// What Python raises if memory runs out.
 pub(crate) fn build<'py>(py: Python<'py>, text: &str, keys: &mut Keys) -> PyResult<Built<'py>> {
-    if text.len() >= LARGE && limits::is_odd(text) {
+    if text.len() >= LARGE && fast_path::is_odd(text) {
         return Ok(Built::Unclear { read: text.len() });
     }
     // A container takes three bytes at least, and most take many more.
@@ -148,7 +148,7 @@ impl<'t> Numbers<'t> {
     fn last(&mut self) -> Option<&'t str> {
         let between = self.seen.checked_sub(self.looked_at + 1)?;
         let rest = self.text.get(self.place..)?;
-        let (start, number) = limits::numbers(rest).nth(between)?;
+        let (start, number) = fast_path::numbers(rest).nth(between)?;
         self.place += start + number.len();
         self.looked_at = self.seen;
         Some(number)
@@ -199,13 +199,13 @@ impl<'de, 'py> Visitor<'de> for Value<'_, '_, 'py> {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
         self.0.numbers.seen += 1;
-        if limits::may_have_been_an_integer(value) {
+        if fast_path::may_have_been_an_integer(value) {
             let number = self
                 .0
                 .numbers
                 .last()
                 .ok_or_else(|| E::custom("a number was not found again"))?;
-            if !limits::is_float(number) {
+            if !fast_path::is_float(number) {
                 let integer = integer(self.0.py, number, value.is_sign_negative());
                 return integer.map_err(|raised| self.0.stop(raised));
             }

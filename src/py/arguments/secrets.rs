@@ -2,11 +2,11 @@
 
 use pyo3::prelude::*;
 
-use crate::body::type_name;
-use crate::error::Error;
-use crate::key::{Key, Keys};
-use crate::secret::{self, Suspicion};
-use crate::text::{Given, Unreadable, given};
+use crate::py::body::type_name;
+use crate::py::error::{Error, Result};
+use crate::py::text::{Given, Unreadable, given};
+use crate::verify::key::{Key, Keys};
+use crate::verify::secret::{self, Suspicion};
 
 /// The keys, and what is to be said of them to the person who set them.
 pub(crate) struct Checked {
@@ -51,7 +51,7 @@ impl Source {
     }
 
     /// What `object` is; `None` is an error.
-    fn given<'py>(&self, object: &Bound<'py, PyAny>) -> Result<Given<'py>, Error> {
+    fn given<'py>(&self, object: &Bound<'py, PyAny>) -> Result<Given<'py>> {
         match given(object) {
             Ok(Given::Nothing) => Err(self.unset()),
             Ok(given) => Ok(given),
@@ -61,12 +61,12 @@ impl Source {
 }
 
 /// Fails with [`Error::Configuration`], which never shows the secret.
-pub(super) fn keys(secret: &Bound<'_, PyAny>) -> Result<Keys, Error> {
+pub(super) fn keys(secret: &Bound<'_, PyAny>) -> Result<Keys> {
     Ok(read(secret, |_| None)?.keys)
 }
 
 /// As [`keys`], with warnings.
-pub(super) fn checked_keys(secret: &Bound<'_, PyAny>) -> Result<Checked, Error> {
+pub(super) fn checked_keys(secret: &Bound<'_, PyAny>) -> Result<Checked> {
     read(secret, suspicion)
 }
 
@@ -80,7 +80,7 @@ fn suspicion(secret: &Given<'_>) -> Option<Suspicion> {
     }
 }
 
-fn read(secret: &Bound<'_, PyAny>, suspect: Suspect) -> Result<Checked, Error> {
+fn read(secret: &Bound<'_, PyAny>, suspect: Suspect) -> Result<Checked> {
     let mut reader = Reader::new(suspect);
     let source = Source("the secret".to_owned());
     match source.given(secret)? {
@@ -124,7 +124,7 @@ fn is_one_character(secret: &Given<'_>) -> bool {
 /// # Errors
 ///
 /// [`Error::Configuration`], which names the variable.
-pub(crate) fn keys_in_environment(py: Python<'_>, name: &str) -> Result<Checked, Error> {
+pub(crate) fn keys_in_environment(py: Python<'_>, name: &str) -> Result<Checked> {
     // Python's view of the environment, which is the one that `.env` loaders and tests change.
     let environ = py.import("os")?.getattr("environ")?;
     let mut reader = Reader::new(suspicion);
@@ -167,7 +167,7 @@ impl Reader {
     }
 
     /// Adds the key for `secret`, which is what `object` is.
-    fn read(&mut self, source: &Source, secret: &Given<'_>, object: &Bound<'_, PyAny>) -> Result<(), Error> {
+    fn read(&mut self, source: &Source, secret: &Given<'_>, object: &Bound<'_, PyAny>) -> Result<()> {
         let key = match secret {
             Given::Text(text) => {
                 let Ok(text) = text.to_cow() else {
@@ -195,7 +195,7 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(self) -> Result<Checked, Error> {
+    fn finish(self) -> Result<Checked> {
         let keys = Keys::new(self.keys).ok_or_else(|| {
             Error::Configuration("the list of secrets is empty; without a secret nothing can be verified".to_owned())
         })?;

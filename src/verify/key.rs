@@ -17,8 +17,8 @@ use hmac::digest::{CtOutput, Output};
 use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
 
-use crate::secret::{self, SecretFault};
-use crate::signature::MAC_LEN;
+use crate::verify::secret::{self, SecretFault};
+use crate::verify::signature::MAC_LEN;
 
 type State = HmacCore<Sha256>;
 

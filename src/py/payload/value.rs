@@ -10,10 +10,10 @@ use pyo3::types::{PyBool, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, 
 use speedate::{Date, DateTime, MicrosecondsPrecisionOverflowBehavior, Time, TimeConfig};
 
 use super::exact::Exact;
-use super::find::{Fields, Node};
-use super::json;
-use super::names::{Concept, Names};
-use super::number;
+use super::parse;
+use crate::payload::aliases::{Concept, Names};
+use crate::payload::lookup::{Fields, Node};
+use crate::payload::number;
 
 /// A value in the payload.
 pub(crate) struct Value<'py> {
@@ -269,7 +269,7 @@ impl<'a, 'py> Reader<'a, 'py> {
 
     /// Anything that holds a value; of a string with JSON in it, what that says.
     pub(crate) fn opened(&self, value: &Value<'py>) -> Option<Bound<'py, PyAny>> {
-        let opened = value.string(|text| json::open(self.py, text)).flatten();
+        let opened = value.string(|text| parse::open(self.py, text)).flatten();
         let object = opened.unwrap_or_else(|| value.object().clone());
         let is_empty = object.is_none()
             || object

@@ -7,12 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDateTime, PyDelta, PyFloat, PyInt};
 
 use super::MAX_TOLERANCE;
-use crate::body::type_name;
-use crate::error::Error;
+use crate::py::body::type_name;
+use crate::py::error::{Error, Result};
 
 /// A number of seconds or a `timedelta`. Clocks are read in whole seconds, so a fraction of one can make no difference
 /// and is dropped. Fails with [`Error::Configuration`].
-pub(super) fn tolerance(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+pub(super) fn tolerance(object: &Bound<'_, PyAny>) -> Result<i64> {
     let wrong = || {
         Error::Configuration(format!(
             "tolerance must be from 0 to {MAX_TOLERANCE} seconds (365 days), as int, float or timedelta; to check an \
@@ -40,7 +40,7 @@ pub(super) fn tolerance(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
 const MAX_TOLERANCE_FLOAT: f64 = MAX_TOLERANCE as f64;
 
 /// Fails with [`Error::WrongType`] for what is no number, [`Error::Configuration`] for a number that is no time.
-pub(super) fn now(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+pub(super) fn now(object: &Bound<'_, PyAny>) -> Result<i64> {
     if !is_number(object) {
         return Err(Error::WrongType(format!(
             "now must be Unix seconds, int or float, not {}",
@@ -53,7 +53,7 @@ pub(super) fn now(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
 }
 
 /// An `int` or an aware `datetime`. Fails with [`Error::WrongType`] and [`Error::WrongValue`].
-pub(super) fn signing_time(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
+pub(super) fn signing_time(object: &Bound<'_, PyAny>) -> Result<i64> {
     if object.is_none() {
         return Err(Error::WrongType(
             "timestamp must be an int of Unix seconds or an aware datetime, not None: the receiver needs the timestamp \
@@ -81,7 +81,7 @@ pub(super) fn signing_time(object: &Bound<'_, PyAny>) -> Result<i64, Error> {
 }
 
 /// Fails with [`Error::Configuration`].
-pub(super) fn clock(object: &Bound<'_, PyAny>) -> Result<Py<PyAny>, Error> {
+pub(super) fn clock(object: &Bound<'_, PyAny>) -> Result<Py<PyAny>> {
     if object.is_callable() {
         Ok(object.clone().unbind())
     } else {
@@ -93,7 +93,7 @@ pub(super) fn clock(object: &Bound<'_, PyAny>) -> Result<Py<PyAny>, Error> {
 
 /// What the user's own `clock` says. Whatever it does instead of saying the time is an [`Error::Configuration`], whose
 /// cause is what it raised.
-pub(super) fn read_clock(py: Python<'_>, clock: &Py<PyAny>, convert: fn(Seconds) -> Option<i64>) -> Result<i64, Error> {
+pub(super) fn read_clock(py: Python<'_>, clock: &Py<PyAny>, convert: fn(Seconds) -> Option<i64>) -> Result<i64> {
     let time = match clock.bind(py).call0() {
         Ok(time) => time,
         Err(raised) if raised.is_instance_of::<PyException>(py) => {

@@ -4,16 +4,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 
 use super::text_of;
-use crate::body::type_name;
-use crate::error::Error;
-use crate::payload::names::{Concept, Names, Path};
-use crate::text::{Given, given};
+use crate::payload::aliases::{Concept, Names, Path};
+use crate::py::body::type_name;
+use crate::py::error::{Error, Result};
+use crate::py::text::{Given, given};
 
 /// Paths by what they lead to, as the user gave them.
 pub(crate) type UsersNames = Vec<(Concept, Vec<String>)>;
 
 /// Fails with [`Error::Configuration`].
-pub(super) fn optional_aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames, Error> {
+pub(super) fn optional_aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames> {
     if object.is_none() {
         Ok(Vec::new())
     } else {
@@ -22,7 +22,7 @@ pub(super) fn optional_aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames, 
 }
 
 /// Fails with [`Error::Configuration`], which names what is wrong.
-pub(crate) fn aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames, Error> {
+pub(crate) fn aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames> {
     const EXAMPLE: &str = "such as {\"email\": [\"shopper_mail\"], \"items\": [\"basket.lines\"]}";
     let Ok(mapping) = object.cast::<PyMapping>() else {
         return Err(Error::Configuration(format!(
@@ -41,7 +41,7 @@ pub(crate) fn aliases(object: &Bound<'_, PyAny>) -> Result<UsersNames, Error> {
     Ok(aliases)
 }
 
-fn paths_of(name: &str, object: &Bound<'_, PyAny>) -> Result<Vec<String>, Error> {
+fn paths_of(name: &str, object: &Bound<'_, PyAny>) -> Result<Vec<String>> {
     let wrong = |fact: &str| {
         Error::Configuration(format!(
             "the aliases of {name} {fact}; pass [\"a_field\"], or [\"an_object.a_field\"]"

@@ -1,45 +1,17 @@
-//! Every way a delivery can be refused, what each says, and which Python exception it becomes.
+//! Every way a delivery can be rejected by itself, and what each says.
 //!
 //! The texts are lower case, without a full stop: the fact, then the next step. None of them ever holds a secret, a
-//! body, a whole signature, or the MAC that a refused delivery should have had.
+//! body, a whole signature, or the MAC that a rejected delivery should have had.
 
 use std::fmt;
 
-use crate::signature::{Encoding, SignatureFault};
-use crate::timestamp::DIGITS;
+use super::header::Header;
+use super::signature::{Encoding, SignatureFault};
+use super::timestamp::DIGITS;
 
-/// The two headers of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Header {
-    /// The sender's Unix seconds.
-    Timestamp,
-    /// The MAC.
-    Signature,
-}
-
-impl Header {
-    /// The header's name as Listrak's article writes it; names are compared without regard to case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Timestamp => "LTK-Timestamp",
-            Self::Signature => "LTK-HmacSignature",
-        }
-    }
-
-    /// The key under which WSGI's environ (PEP 3333) and Django's `META` hold it.
-    #[must_use]
-    pub const fn environ_name(self) -> &'static str {
-        match self {
-            Self::Timestamp => "HTTP_LTK_TIMESTAMP",
-            Self::Signature => "HTTP_LTK_HMACSIGNATURE",
-        }
-    }
-}
-
-/// Why a delivery, or a call, was refused.
-#[derive(Debug)]
-pub enum Error {
+/// Why a delivery was rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
     /// A header that is absent, `None` or empty.
     MissingHeader(Header),
     /// A header that came more than once.
@@ -77,28 +49,13 @@ pub enum Error {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A genuine body that is not a JSON object; the text says where.
-    Payload(String),
-    /// A delivery that is being handled at this moment.
-    DuplicateDelivery,
-    /// A replay guard that cannot remember a delivery; the text says why.
-    ReplayGuard(String),
-    /// The programmer's mistake, in a setting.
-    Configuration(String),
-    /// The programmer's mistake, in a type.
-    WrongType(String),
-    /// The programmer's mistake, in a value to sign.
-    WrongValue(String),
-    /// An exception that the caller's own object raised while it was being read.
-    #[cfg(feature = "python")]
-    Raised(pyo3::PyErr),
 }
 
 /// The most of a header that a message ever shows, in characters: enough for a date, too little for a whole MAC.
 const EXCERPT: usize = 24;
 
-impl Error {
-    /// The refusal of the timestamp header `text`, with as much of it as is safe to show.
+impl Refusal {
+    /// The rejection of the timestamp header `text`, with as much of it as is safe to show.
     #[must_use]
     pub fn malformed_timestamp(text: &[u8]) -> Self {
         let mut excerpt: String = text.escape_ascii().take(EXCERPT).map(char::from).collect();
@@ -112,13 +69,13 @@ impl Error {
     }
 }
 
-impl From<SignatureFault> for Error {
+impl From<SignatureFault> for Refusal {
     fn from(fault: SignatureFault) -> Self {
         Self::MalformedSignature(fault)
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingHeader(header) => write!(
@@ -169,17 +126,6 @@ impl fmt::Display for Error {
                 f,
                 "the body is larger than max_body, {limit} bytes; raise max_body if Listrak really sends that much"
             ),
-            // In the words of the guards that are written in Python.
-            Self::DuplicateDelivery => f.write_str(
-                "another request is handling this delivery at this moment; if that one fails, it can be sent again",
-            ),
-            Self::Payload(text)
-            | Self::ReplayGuard(text)
-            | Self::Configuration(text)
-            | Self::WrongType(text)
-            | Self::WrongValue(text) => f.write_str(text),
-            #[cfg(feature = "python")]
-            Self::Raised(error) => error.fmt(f),
         }
     }
 }
@@ -220,66 +166,4 @@ fn write_signature_fault(f: &mut fmt::Formatter<'_>, fault: SignatureFault) -> f
     }
 }
 
-impl std::error::Error for Error {}
-
-#[cfg(feature = "python")]
-mod python {
-    use pyo3::exceptions::{PyTypeError, PyValueError};
-    use pyo3::prelude::*;
-    use pyo3::types::PyType;
-    use pyo3::{PyErr, PyErrArguments};
-
-    use super::{Error, Header};
-
-    impl From<Error> for PyErr {
-        fn from(error: Error) -> Self {
-            let text = error.to_string();
-            let class = match error {
-                Error::MissingHeader(_) => "MissingHeaderError",
-                Error::MalformedTimestamp { .. } | Error::RepeatedHeader(Header::Timestamp) => {
-                    "MalformedTimestampError"
-                }
-                Error::MalformedSignature(_) | Error::RepeatedHeader(Header::Signature) => "MalformedSignatureError",
-                Error::SignatureMismatch { .. } => "SignatureMismatchError",
-                Error::StaleTimestamp { skew, .. } => return new_err("StaleTimestampError", (text, skew)),
-                Error::FutureTimestamp { skew, .. } => return new_err("FutureTimestampError", (text, skew)),
-                Error::BodyTooLarge { .. } => "BodyTooLargeError",
-                Error::Payload(_) => "PayloadError",
-                Error::DuplicateDelivery => "DuplicateDeliveryError",
-                Error::ReplayGuard(_) => "ReplayGuardError",
-                Error::Configuration(_) => "ConfigurationError",
-                Error::WrongType(_) => return PyTypeError::new_err(text),
-                Error::WrongValue(_) => return PyValueError::new_err(text),
-                Error::Raised(raised) => return raised,
-            };
-            new_err(class, text)
-        }
-    }
-
-    /// An instance of one of our exceptions, which are Python's own classes so that they pickle, document and
-    /// type-check like any other.
-    ///
-    /// The class is looked up each time and not kept: where a server runs several interpreters in one process, each has
-    /// its own, and only that one is caught there.
-    fn new_err<A>(class: &str, arguments: A) -> PyErr
-    where
-        A: PyErrArguments + Send + Sync + 'static,
-    {
-        Python::attach(|py| {
-            let found = py
-                .import("listrak_webhooks.exceptions")
-                .and_then(|module| module.getattr(class))
-                .and_then(|class| Ok(class.cast_into::<PyType>()?));
-            match found {
-                Ok(class) => PyErr::from_type(class, arguments),
-                Err(error) => error,
-            }
-        })
-    }
-
-    impl From<PyErr> for Error {
-        fn from(raised: PyErr) -> Self {
-            Self::Raised(raised)
-        }
-    }
-}
+impl std::error::Error for Refusal {}

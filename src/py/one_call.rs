@@ -2,13 +2,13 @@
 
 use pyo3::prelude::*;
 
-use crate::config::{
+use crate::py::arguments::{
     AcceptedEncoding, Aliases, Clock, Headers, MaxBody, Now, Secrets, SigningEncoding, SigningTime, Tolerance,
 };
-use crate::error::Error;
-use crate::event::Event;
-use crate::signature::Encoding;
-use crate::webhook::{self, DEFAULT_MAX_BODY, DEFAULT_TOLERANCE, Webhook};
+use crate::py::error::Result;
+use crate::py::event::Event;
+use crate::py::webhook::{self, DEFAULT_MAX_BODY, DEFAULT_TOLERANCE, Webhook};
+use crate::verify::signature::Encoding;
 
 /// Verify one delivery in one call. If there are many, make a `Webhook` once and use its `verify`.
 ///
@@ -52,7 +52,7 @@ pub(crate) fn verify(
     max_body: MaxBody,
     aliases: Aliases,
     clock: Option<Clock>,
-) -> Result<Event, Error> {
+) -> Result<Event> {
     Webhook::with_keys(secret.0, tolerance, encoding, max_body, aliases, clock)?.verify(body, headers, now)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn sign(
     timestamp: SigningTime,
     secret: Secrets,
     encoding: SigningEncoding,
-) -> Result<String, Error> {
+) -> Result<String> {
     let (_, signature) = webhook::signed(&secret.0, body, timestamp.0, encoding)?;
     Ok(signature)
 }

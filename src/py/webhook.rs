@@ -6,20 +6,21 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::body::{self, LARGE_BODY};
-use crate::config::{
+use crate::py::arguments::{
     self, AcceptedEncoding, Aliases, CheckedSecrets, Clock, Headers, MaxBody, Now, SigningEncoding, SigningTime, Size,
     Tolerance, VariableName,
 };
-use crate::error::{Error, Header};
-use crate::event::Event;
-use crate::headers::{self, Value};
-use crate::key::Keys;
-use crate::payload::Reading;
-use crate::payload::kinds::PathsByName;
-use crate::signature::Encoding;
-use crate::timestamp;
-use crate::verifier::Verifier;
+use crate::py::body::{self, LARGE_BODY};
+use crate::py::error::{Error, Result};
+use crate::py::event::Event;
+use crate::py::headers::{self, Value};
+use crate::py::payload::Reading;
+use crate::py::payload::fields::PathsByName;
+use crate::verify::Verifier;
+use crate::verify::header::Header;
+use crate::verify::key::Keys;
+use crate::verify::signature::Encoding;
+use crate::verify::timestamp;
 
 /// Fifteen minutes, the example in Listrak's article.
 pub(crate) const DEFAULT_TOLERANCE: Tolerance = Tolerance(900);
@@ -87,7 +88,7 @@ impl Webhook {
         max_body: MaxBody,
         aliases: Aliases,
         clock: Option<Clock>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         secret.0.warn(py)?;
         Self::with_keys(secret.0.keys, tolerance, encoding, max_body, aliases, clock)
     }
@@ -131,8 +132,8 @@ impl Webhook {
         max_body: MaxBody,
         aliases: Aliases,
         clock: Option<Clock>,
-    ) -> Result<Self, Error> {
-        let secrets = CheckedSecrets(config::keys_in_environment(py, &name.0)?);
+    ) -> Result<Self> {
+        let secrets = CheckedSecrets(arguments::keys_in_environment(py, &name.0)?);
         Self::new(py, secrets, tolerance, encoding, max_body, aliases, clock)
     }
 
@@ -156,8 +157,10 @@ impl Webhook {
 
     /// Your own names for what the views look for.
     #[getter]
-    fn aliases(&self, py: Python<'_>) -> Result<PathsByName, Error> {
-        Ok(PathsByName(config::aliases_to_dict(py, &self.reading.names)?.unbind()))
+    fn aliases(&self, py: Python<'_>) -> Result<PathsByName> {
+        Ok(PathsByName(
+            arguments::aliases_to_dict(py, &self.reading.names)?.unbind(),
+        ))
     }
 
     /// The function that returns our own time, if it is not the system's clock.
@@ -176,8 +179,8 @@ impl Webhook {
     ///
     /// Example:
     ///     >>> Webhook("the HMAC secret").check_size(int("49"))
-    fn check_size(&self, size: Size) -> Result<(), Error> {
-        self.verifier.check_size(size.0)
+    fn check_size(&self, size: Size) -> Result<()> {
+        Ok(self.verifier.check_size(size.0)?)
     }
 
     /// Return the `Event` in a delivery that is genuine and timely; raise for every other.
@@ -212,12 +215,7 @@ impl Webhook {
     ///     Event(id=3f4d27c4..., timestamp=1700000000, body=<49 bytes>)
     #[pyo3(signature = (body: "bytes | bytearray | memoryview | str", headers, *, now = None))]
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
-    pub(crate) fn verify(
-        &self,
-        body: &Bound<'_, PyAny>,
-        headers: Headers<'_>,
-        now: Option<Now>,
-    ) -> Result<Event, Error> {
+    pub(crate) fn verify(&self, body: &Bound<'_, PyAny>, headers: Headers<'_>, now: Option<Now>) -> Result<Event> {
         let body = body::to_bytes(body, |size| self.verifier.check_size(size))?;
         let (timestamp, signature) = headers::find(&headers.0)?;
         self.verify_found(body, &timestamp, &signature, now)
@@ -246,7 +244,7 @@ impl Webhook {
         timestamp: Bound<'_, PyAny>,
         signature: Bound<'_, PyAny>,
         now: Option<Now>,
-    ) -> Result<Event, Error> {
+    ) -> Result<Event> {
         let body = body::to_bytes(body, |size| self.verifier.check_size(size))?;
         let timestamp = Value::extract(timestamp, Header::Timestamp)?;
         let signature = Value::extract(signature, Header::Signature)?;
@@ -284,7 +282,7 @@ impl Webhook {
         body: &Bound<'_, PyAny>,
         timestamp: Option<SigningTime>,
         encoding: SigningEncoding,
-    ) -> Result<String, Error> {
+    ) -> Result<String> {
         Ok(self.signed(body, timestamp, encoding)?.1)
     }
 
@@ -313,7 +311,7 @@ impl Webhook {
         body: &Bound<'py, PyAny>,
         timestamp: Option<SigningTime>,
         encoding: SigningEncoding,
-    ) -> Result<Bound<'py, PyDict>, Error> {
+    ) -> Result<Bound<'py, PyDict>> {
         let (timestamp, signature) = self.signed(body, timestamp, encoding)?;
         let headers = PyDict::new(body.py());
         headers.set_item(Header::Timestamp.name(), timestamp)?;
@@ -356,7 +354,7 @@ impl Webhook {
         max_body: MaxBody,
         aliases: Aliases,
         clock: Option<Clock>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         Ok(Self {
             verifier: Verifier {
                 keys,
@@ -371,7 +369,7 @@ impl Webhook {
     }
 
     /// Our own time, in Unix seconds.
-    fn now(&self, py: Python<'_>) -> Result<i64, Error> {
+    fn now(&self, py: Python<'_>) -> Result<i64> {
         match &self.clock {
             None => Ok(timestamp::system_now()),
             Some(clock) => clock.seconds(py),
@@ -384,7 +382,7 @@ impl Webhook {
         timestamp: &Value<'_>,
         signature: &Value<'_>,
         now: Option<Now>,
-    ) -> Result<Event, Error> {
+    ) -> Result<Event> {
         let now = match now {
             Some(now) => now.0,
             None => self.now(body.py())?,
@@ -405,7 +403,7 @@ impl Webhook {
         body: &Bound<'_, PyAny>,
         timestamp: Option<SigningTime>,
         encoding: SigningEncoding,
-    ) -> Result<(String, String), Error> {
+    ) -> Result<(String, String)> {
         let seconds = match timestamp {
             Some(timestamp) => timestamp.0,
             None => self.now(body.py())?,
@@ -420,7 +418,7 @@ pub(crate) fn signed(
     body: &Bound<'_, PyAny>,
     seconds: i64,
     encoding: SigningEncoding,
-) -> Result<(String, String), Error> {
+) -> Result<(String, String)> {
     let timestamp = timestamp::format(seconds).ok_or_else(|| {
         Error::WrongValue("timestamp does not have ten digits; pass whole Unix seconds, not milliseconds".to_owned())
     })?;

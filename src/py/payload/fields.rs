@@ -2,20 +2,19 @@
 
 use std::convert::Infallible;
 
+#[cfg(feature = "stub")]
+use crate::py::hints;
+#[cfg(feature = "stub")]
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDateTime, PyDict, PyFloat, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-#[cfg(feature = "stub")]
-use pyo3::{
-    inspect::{PyStaticConstant, PyStaticExpr},
-    type_hint_identifier, type_hint_subscript, type_hint_union,
-};
 
 use super::collector::{self, CollectorPause};
-use super::find::{Fields, Node as _};
-use super::names::Concept;
 use super::value::{Reader, Value};
 use super::views::LineItem;
+use crate::payload::aliases::Concept;
+use crate::payload::lookup::{Fields, Node as _};
 
 /// One attribute of a view.
 ///
@@ -97,47 +96,10 @@ fn none(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     Ok(py.None().into_bound(py))
 }
 
-#[cfg(feature = "stub")]
-const NONE: PyStaticExpr = PyStaticExpr::Constant {
-    value: PyStaticConstant::None,
-};
-#[cfg(feature = "stub")]
-const STR: PyStaticExpr = type_hint_identifier!("builtins", "str");
-#[cfg(feature = "stub")]
-const ANY: PyStaticExpr = type_hint_identifier!("typing", "Any");
-#[cfg(feature = "stub")]
-const STR_OR_NONE: PyStaticExpr = type_hint_union!(STR, NONE);
-#[cfg(feature = "stub")]
-const DICT: PyStaticExpr = type_hint_subscript!(type_hint_identifier!("builtins", "dict"), STR, ANY);
-#[cfg(feature = "stub")]
-const LINE_ITEMS: PyStaticExpr = type_hint_subscript!(
-    type_hint_identifier!("builtins", "tuple"),
-    <LineItem as pyo3::PyTypeInfo>::TYPE_HINT,
-    PyStaticExpr::Constant {
-        value: PyStaticConstant::Ellipsis
-    }
-);
-#[cfg(feature = "stub")]
-const STRINGS: PyStaticExpr = type_hint_subscript!(
-    type_hint_identifier!("builtins", "tuple"),
-    STR,
-    PyStaticExpr::Constant {
-        value: PyStaticConstant::Ellipsis
-    }
-);
-#[cfg(feature = "stub")]
-const TEXTS: PyStaticExpr = type_hint_subscript!(
-    type_hint_identifier!("builtins", "tuple"),
-    STR_OR_NONE,
-    PyStaticExpr::Constant {
-        value: PyStaticConstant::Ellipsis
-    }
-);
-
 kind! {
     /// A string as sent, or the digits of a number.
     Text(PyString),
-    typed STR_OR_NONE,
+    typed hints::STR_OR_NONE,
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, Value::text_or_digits),
     cyclic false
@@ -189,13 +151,13 @@ impl Kind for Number {
 }
 
 impl_into_py_object! {
-    Number, typed type_hint_union!(type_hint_identifier!("decimal", "Decimal"), NONE)
+    Number, typed hints::DECIMAL_OR_NONE
 }
 
 kind! {
     /// A point in time.
     Moment(PyDateTime),
-    typed type_hint_union!(type_hint_identifier!("datetime", "datetime"), NONE),
+    typed hints::DATETIME_OR_NONE,
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, |value| reader.moment(value)),
     cyclic false
@@ -203,7 +165,7 @@ kind! {
 kind! {
     /// Yes or no.
     Flag(PyBool),
-    typed type_hint_union!(type_hint_identifier!("builtins", "bool"), NONE),
+    typed hints::BOOL_OR_NONE,
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, |value| reader.flag(value)),
     cyclic false
@@ -211,7 +173,7 @@ kind! {
 kind! {
     /// An object as the payload holds it.
     Object(PyDict),
-    typed DICT,
+    typed hints::DICT,
     absent |py| Ok(PyDict::new(py).into_any()),
     read |reader, fields, concept| reader.find(fields, concept, |value| value.dict().cloned()),
     cyclic true
@@ -219,7 +181,7 @@ kind! {
 kind! {
     /// Anything; JSON in a string is opened.
     Opened(PyAny),
-    typed ANY,
+    typed hints::ANY,
     absent none,
     read |reader, fields, concept| reader.find(fields, concept, |value| reader.opened(value)),
     cyclic true
@@ -227,7 +189,7 @@ kind! {
 kind! {
     /// The lines of a cart or an order.
     Lines(PyTuple),
-    typed LINE_ITEMS,
+    typed hints::LINE_ITEMS,
     absent |py| Ok(PyTuple::empty(py).into_any()),
     read |reader, fields, concept| reader.find(fields, concept, |value| lines(reader, value)),
     cyclic true
@@ -235,7 +197,7 @@ kind! {
 kind! {
     /// The five texts that Listrak leaves to the retailer.
     Meta(PyTuple),
-    typed TEXTS,
+    typed hints::TEXTS,
     absent |py| Ok(PyTuple::new(py, [const { None::<Bound<'_, PyAny>> }; 5])?.into_any()),
     read |reader, fields, first| {
         let five = [first, Concept::Meta2, Concept::Meta3, Concept::Meta4, Concept::Meta5];
@@ -300,25 +262,21 @@ macro_rules! typed {
 
 typed! {
     /// A JSON object.
-    Dict(PyDict), typed DICT
+    Dict(PyDict), typed hints::DICT
 }
 typed! {
     /// Lines.
-    Items(PyTuple), typed LINE_ITEMS
+    Items(PyTuple), typed hints::LINE_ITEMS
 }
 typed! {
     /// Strings.
-    Texts(PyTuple), typed STRINGS
+    Texts(PyTuple), typed hints::STRINGS
 }
 typed! {
     /// Paths by the name of what they lead to.
-    PathsByName(PyDict), typed type_hint_subscript!(
-        type_hint_identifier!("builtins", "dict"),
-        STR,
-        type_hint_subscript!(type_hint_identifier!("builtins", "list"), STR)
-    )
+    PathsByName(PyDict), typed hints::PATHS_BY_NAME
 }
 typed! {
     /// What a library of the user's made of a body.
-    Parsed(PyAny), typed type_hint_identifier!("listrak_webhooks._types", "T")
+    Parsed(PyAny), typed hints::PARSED
 }

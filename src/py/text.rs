@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyNone, PySlice, PyString, PyTuple, PyType};
 use pyo3::{PyTypeCheck, PyTypeInfo};
 
-use crate::body::type_name;
+use crate::py::body::type_name;
 
 /// What an argument is.
 pub(crate) enum Given<'py> {
