@@ -21,6 +21,14 @@ from listrak_webhooks._types import (
 )
 
 __all__ = [
+    "DEFAULT_LEASE",
+    "DEFAULT_TOLERANCE",
+    "LARGE_BODY",
+    "MARGIN",
+    "MAX_INT_DIGITS",
+    "MAX_TOLERANCE",
+    "SIGNATURE_HEADER",
+    "TIMESTAMP_HEADER",
     "Cart",
     "Event",
     "LineItem",
@@ -34,6 +42,46 @@ __all__ = [
     "sign",
     "verify",
 ]
+
+DEFAULT_LEASE: Final[float]
+"""
+How many seconds a claim lasts unless a replay guard is told otherwise.
+"""
+
+DEFAULT_TOLERANCE: Final[int]
+"""
+How many seconds a `Webhook` tolerates unless it is told otherwise.
+"""
+
+LARGE_BODY: Final[int]
+"""
+From how many bytes on other threads may run while a body is worked on.
+"""
+
+MARGIN: Final[int]
+"""
+How many seconds an entry of a replay guard lives beyond what the tolerance asks for.
+"""
+
+MAX_INT_DIGITS: Final[int]
+"""
+The most digits of an integer in a payload.
+"""
+
+MAX_TOLERANCE: Final[int]
+"""
+The most seconds that can be tolerated: a year of 365 days.
+"""
+
+SIGNATURE_HEADER: Final[str]
+"""
+The name of the header with the MAC.
+"""
+
+TIMESTAMP_HEADER: Final[str]
+"""
+The name of the header with the sender's Unix seconds.
+"""
 
 __version__: Final[str]
 """

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from ._core import Event, Webhook
+from ._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Event, Webhook
 from .instrumentation import logger
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def deliveries(now: int, max_body: int) -> Iterator[Delivery]:
     ) -> dict[str, str]:
         timestamp = str(now - age)
         mac = hmac.new(secret.encode(), BODY + timestamp.encode(), hashlib.sha256).digest()
-        return {"LTK-Timestamp": timestamp, "LTK-HmacSignature": spell(mac)}
+        return {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: spell(mac)}
 
     genuine = signed()
     yield Delivery("genuine, signature in base64", genuine, 200, "verified: base64, current secret")
@@ -83,9 +83,9 @@ def deliveries(now: int, max_body: int) -> Iterator[Delivery]:
     yield Delivery("wrong secret", signed("a guess"), 401, "signature_mismatch")
     yield Delivery("an hour old", signed(age=3600), 401, "stale_timestamp")
     yield Delivery("an hour in the future", signed(age=-3600), 401, "future_timestamp")
-    milliseconds = genuine | {"LTK-Timestamp": f"{now}000"}
+    milliseconds = genuine | {TIMESTAMP_HEADER: f"{now}000"}
     yield Delivery("milliseconds for seconds", milliseconds, 401, "malformed_timestamp")
-    unsigned = {"LTK-Timestamp": genuine["LTK-Timestamp"]}
+    unsigned = {TIMESTAMP_HEADER: genuine[TIMESTAMP_HEADER]}
     yield Delivery("no signature header", unsigned, 401, "missing_header")
     yield Delivery("too large, not a byte sent", genuine, 413, "body_too_large", body=None, announced=max_body + 1)
 

@@ -10,11 +10,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ._core import MAX_INT_DIGITS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-# CPython's own default limit (`sys.int_info.default_max_str_digits`), kept here whatever the process has set.
-_MAX_INT_DIGITS = 4300
 
 # What `int` reads whatever the process has set (`sys.int_info.str_digits_check_threshold`).
 _UNLIMITED_DIGITS = 640
@@ -49,7 +48,7 @@ class _RefusedError(Exception):
     """What `json` would accept and this package does not."""
 
 
-_TOO_LONG = f"an integer has more than {_MAX_INT_DIGITS} digits"
+_TOO_LONG = f"an integer has more than {MAX_INT_DIGITS} digits"
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -60,13 +59,13 @@ def _parse_int_for(longest: int) -> Callable[[str], int] | None:
     """Return what reads integers of up to 4,300 digits and no more; `None` if `int` does here, which is faster."""
     # Python has had the limit since 3.10.7 and 3.11.
     limit = getattr(sys, "get_int_max_str_digits", lambda: 0)()
-    fits = longest <= _UNLIMITED_DIGITS or (longest <= _MAX_INT_DIGITS and (limit == 0 or longest <= limit))
-    return None if fits or limit == _MAX_INT_DIGITS else _parse_int
+    fits = longest <= _UNLIMITED_DIGITS or (longest <= MAX_INT_DIGITS and (limit == 0 or longest <= limit))
+    return None if fits or limit == MAX_INT_DIGITS else _parse_int
 
 
 def _parse_int(text: str) -> int:
     digits = text.removeprefix("-")
-    if len(digits) > _MAX_INT_DIGITS:
+    if len(digits) > MAX_INT_DIGITS:
         raise _RefusedError(_TOO_LONG)
     value = 0
     for start in range(0, len(digits), _UNLIMITED_DIGITS):

@@ -28,6 +28,9 @@ const DEFAULT_MAX_ENTRIES: MaxEntries = MaxEntries(1_000_000);
 /// In milliseconds.
 const DEFAULT_LEASE: Lease = Lease(60_000);
 
+/// The same in seconds.
+pub(super) const DEFAULT_LEASE_SECONDS: f64 = seconds(DEFAULT_LEASE.0);
+
 /// Lets each delivery be handled once in this process, and forgets nothing too early.
 ///
 /// It is for one process: several workers, and a worker that is started again, know nothing of each other. It never
@@ -322,7 +325,7 @@ impl MemoryClaim {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "for a message")]
-fn seconds(milliseconds: i64) -> f64 {
+const fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 

@@ -10,7 +10,7 @@ use crate::verify::signature::MAC_LEN;
 
 /// How many seconds an entry lives beyond what the tolerance asks for: for the time between the verdict and the claim,
 /// and for clocks that are read in whole seconds.
-const MARGIN: i64 = 60;
+pub const MARGIN: i64 = 60;
 
 /// How many seconds' worth of entries one claim forgets at most, so that none has to pay for a quiet night.
 const PURGED_AT_ONCE: usize = 4;

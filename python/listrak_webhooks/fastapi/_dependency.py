@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 from starlette.types import Receive, Scope, Send
 
 from listrak_webhooks import _models
-from listrak_webhooks._core import Event, Webhook
+from listrak_webhooks._core import LARGE_BODY, Event, Webhook
 from listrak_webhooks._http.body import DEFAULT_BODY_TIMEOUT
 from listrak_webhooks._http.receiver import Arguments, Receiver
 from listrak_webhooks._http.rejection import Rejection
@@ -41,9 +41,6 @@ from ._stack import (
 
 Resolver: TypeAlias = Callable[[Request], Webhook | Awaitable[Webhook]]
 OnRejected: TypeAlias = Callable[[WebhookError, Request], object]
-
-LARGE_BODY = 64 * 1024
-"""From how many bytes on a body is parsed in a thread, so that the event loop does not wait for it."""
 
 
 def checked(arguments: Arguments[Request]) -> Arguments[Request]:

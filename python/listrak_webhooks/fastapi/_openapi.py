@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from fastapi.openapi.models import APIKey, APIKeyIn
 
 from listrak_webhooks import _models
-from listrak_webhooks._core import Event
+from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Event
 from listrak_webhooks.exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -50,10 +50,10 @@ SCHEME_NAME = "ListrakSignature"
 
 SCHEME = APIKey(
     **{"in": APIKeyIn.header},  # type: ignore[arg-type]
-    name="LTK-HmacSignature",
+    name=SIGNATURE_HEADER,
     description=(
-        "HMAC-SHA256 of the raw body directly followed by the value of the header `LTK-Timestamp`, the Unix seconds at "
-        "which Listrak sent this; in base64 or hex."
+        f"HMAC-SHA256 of the raw body directly followed by the value of the header `{TIMESTAMP_HEADER}`, the Unix "
+        "seconds at which Listrak sent this; in base64 or hex."
     ),
 )
 """The two headers, as FastAPI finds them in a dependency without work for each request.
@@ -62,7 +62,7 @@ Declared as parameters they would be parsed and validated for each request, alth
 """
 
 _TIMESTAMP = {
-    "name": "LTK-Timestamp",
+    "name": TIMESTAMP_HEADER,
     "in": "header",
     "required": True,
     "description": "Unix seconds at which Listrak sent this.",

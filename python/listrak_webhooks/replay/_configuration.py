@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from listrak_webhooks._core import MAX_TOLERANCE
 from listrak_webhooks.exceptions import ConfigurationError
 
 from ._store import Delivery, lifetime
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
     from listrak_webhooks._types import Clock, Tolerance
 
     from ._store import ReplayStore
-
-DEFAULT_LEASE = 60.0
-"""How many seconds a claim lasts."""
-
-DEFAULT_TOLERANCE = 900
-"""How many seconds a `Webhook` tolerates unless it is told otherwise."""
-
-MAX_SECONDS = 365 * 24 * 60 * 60
 
 HOOKS = ("claim", "complete", "release", "explain")
 
@@ -49,8 +42,8 @@ def check_seconds(name: str, seconds: float) -> float:
     Raises:
         ConfigurationError: it is not, or not even a number.
     """
-    if not _is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
-        raise ConfigurationError(f"{name} must be a positive number of seconds, at most {MAX_SECONDS} (365 days)")
+    if not _is_number(seconds) or not 0 < seconds <= MAX_TOLERANCE:
+        raise ConfigurationError(f"{name} must be a positive number of seconds, at most {MAX_TOLERANCE} (365 days)")
     return float(seconds)
 
 
@@ -61,9 +54,9 @@ def check_tolerance(tolerance: Tolerance) -> float:
         ConfigurationError: it cannot.
     """
     seconds = tolerance.total_seconds() if isinstance(tolerance, timedelta) else tolerance
-    if not _is_number(seconds) or not 0 <= seconds <= MAX_SECONDS:
+    if not _is_number(seconds) or not 0 <= seconds <= MAX_TOLERANCE:
         raise ConfigurationError(
-            f"tolerance must be from 0 to {MAX_SECONDS} seconds (365 days), as int, float or timedelta; pass the "
+            f"tolerance must be from 0 to {MAX_TOLERANCE} seconds (365 days), as int, float or timedelta; pass the "
             "longest of the webhooks whose deliveries the guard sees"
         )
     return float(seconds)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from listrak_webhooks._core import DEFAULT_LEASE, DEFAULT_TOLERANCE
 from listrak_webhooks._event_loops import in_thread, running_library
 from listrak_webhooks._extras import missing_framework
 from listrak_webhooks.exceptions import ConfigurationError
 
-from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE
 from ._guard import StoreGuard
 from ._store import State
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from listrak_webhooks._core import DEFAULT_LEASE, DEFAULT_TOLERANCE
 from listrak_webhooks._event_loops import in_thread
 
 from ._claim import Claim, log_lost_claim, log_unguarded, log_unsaved
 from ._configuration import (
-    DEFAULT_LEASE,
-    DEFAULT_TOLERANCE,
     GuardConfiguration,
     check_clock,
     check_lease,
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 # The core takes `check_lease` and what logs from here.
 __all__ = [
-    "DEFAULT_LEASE",
-    "DEFAULT_TOLERANCE",
     "Delivery",
     "ReplayStore",
     "State",

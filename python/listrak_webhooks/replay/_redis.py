@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from listrak_webhooks._core import DEFAULT_LEASE, DEFAULT_TOLERANCE
 from listrak_webhooks.exceptions import ConfigurationError
 
-from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE, check_seconds
+from ._configuration import check_seconds
 from ._guard import StoreGuard
 from ._redis_channel import Channel
 from ._redis_errors import RedisFailure

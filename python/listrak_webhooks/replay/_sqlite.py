@@ -9,10 +9,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ._configuration import DEFAULT_LEASE, DEFAULT_TOLERANCE, check_seconds
+from listrak_webhooks._core import DEFAULT_LEASE, DEFAULT_TOLERANCE, MARGIN
+
+from ._configuration import check_seconds
 from ._guard import StoreGuard
 from ._sqlite_file import Turn, check_file, check_path, describe, open_file, shrink, unusable
-from ._store import MARGIN, State
+from ._store import State
 
 if TYPE_CHECKING:
     from listrak_webhooks._types import Clock, Tolerance

@@ -8,16 +8,12 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from listrak_webhooks._core import MARGIN
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from listrak_webhooks._types import Clock
-
-MARGIN = 60
-"""How many seconds an entry lives beyond what the tolerance asks for.
-
-For the time between the verdict and the claim, and for clocks that are read in whole seconds.
-"""
 
 
 def lifetime(tolerance: float) -> int:
