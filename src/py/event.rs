@@ -1,18 +1,17 @@
 //! Event: a genuine delivery, as Python sees it.
 
-use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime, PyString, PyTuple, PyType, PyTzInfo};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::payload::lookup::{Fields, Node};
-use crate::payload::{contact, scan};
+use crate::payload::lookup::Node as _;
+use crate::payload::scan;
 use crate::py::arguments::Model;
 use crate::py::body::LARGE_BODY;
 use crate::py::error::Result;
+use crate::py::payload::contact::{Contact, Found};
 use crate::py::payload::exact::Payload;
 use crate::py::payload::fields::{Dict, Items, Parsed, Texts};
 use crate::py::payload::value::{Reader, Value};
@@ -55,54 +54,6 @@ struct Views {
     product: OnceLock<Option<Py<Product>>>,
     page: OnceLock<Option<Py<Page>>>,
     journey: OnceLock<&'static str>,
-}
-
-struct Contact {
-    email: Option<Found>,
-    phone: Option<Found>,
-}
-
-/// A text that was found, made a Python object of when it is asked for: most handlers want one of the two.
-enum Found {
-    /// It stands in the body as it is, from here to there.
-    InBody(Range<usize>),
-    /// It was written with escapes, or as a number.
-    Text(Box<str>),
-    /// It was found in the payload.
-    Object(Py<PyString>),
-}
-
-impl Found {
-    fn in_scanned(body: &[u8], text: Cow<'_, str>) -> Self {
-        match text {
-            Cow::Borrowed(text) => {
-                let start = text.as_ptr().addr() - body.as_ptr().addr();
-                Self::InBody(start..start + text.len())
-            }
-            Cow::Owned(text) => Self::Text(text.into()),
-        }
-    }
-
-    fn get<'py>(&self, body: &Bound<'py, PyBytes>) -> Bound<'py, PyString> {
-        let py = body.py();
-        match self {
-            Self::InBody(place) => {
-                let bytes = body.as_bytes().get(place.clone()).unwrap_or_default();
-                PyString::new(py, std::str::from_utf8(bytes).unwrap_or_default())
-            }
-            Self::Text(text) => PyString::new(py, text),
-            Self::Object(text) => text.bind(py).clone(),
-        }
-    }
-}
-
-impl Contact {
-    fn new<N: Node>(reading: &Reading, fields: &Fields<N>, found: impl Fn(N::Text) -> Found) -> Self {
-        Self {
-            email: contact::email(fields, &reading.names).map(&found),
-            phone: contact::phone(fields, &reading.names).map(&found),
-        }
-    }
 }
 
 /// What `cell` keeps, made by `make` on first use. Two threads may both make it; the first to finish is the one whose

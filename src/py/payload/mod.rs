@@ -8,6 +8,7 @@
 //! On top of the exact object are the views, which never fail.
 
 mod collector;
+pub(super) mod contact;
 pub(super) mod detect;
 pub(super) mod exact;
 pub(super) mod fields;
