@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
+from .places import PLACES, Place
 from .running import Running, run
-from .table import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from .table import Server
-
-
-class Place(NamedTuple):
-    """A server that runs, and the framework to which a test sends."""
-
-    running: Running
-    framework: str
-
-    @property
-    def path(self) -> str:
-        """The path of the framework's endpoint."""
-        return f"/{self.framework}/listrak"
 
 
 class Pool:
@@ -56,12 +44,18 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pool, None, None
         yield pool
 
 
-PLACES = [(server, framework) for server in SERVERS for framework in server.frameworks]
+@pytest.fixture
+def running(request: pytest.FixtureRequest, pool: Pool) -> Running:
+    """Return the server of the place that the test is about."""
+    place: Place = request.getfixturevalue("place")
+    return pool.get(place.server)
 
 
-# The scope has pytest run all tests of a place before those of the next.
-@pytest.fixture(scope="session", params=PLACES, ids=[f"{server.name}-{framework}" for server, framework in PLACES])
-def place(request: pytest.FixtureRequest, pool: Pool) -> Place:
-    """Return each server with each framework."""
-    server, framework = request.param
-    return Place(pool.get(server), framework)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have all tests of a place run before those of the next, so that each server is started once."""
+
+    def place_of(item: pytest.Item) -> int:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        return PLACES.index(parameters["place"]) if "place" in parameters else len(PLACES)
+
+    items.sort(key=place_of)

@@ -159,8 +159,3 @@ ASGI = [
 
 SERVERS = [*WSGI, *ASGI]
 
-
-def bound(server: Server, framework: str) -> Bound:
-    """Return what bounds a slow body on a server, in one framework."""
-    # Django's ASGI handler reads the whole body before it calls any view.
-    return "gathered" if server in ASGI and framework == "django" else server.bound

@@ -10,15 +10,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers import BODY, TIMESTAMP, SECRET, sign_like_listrak
+from helpers import BODY, SECRET, TIMESTAMP, sign_like_listrak
 from servers import PATIENCE, Connection, Delivery, signed
 
-from .running import answer_of
+from .places import Place, places
 from .shared import BODY_TIMEOUT, HANDLED, MAX_BODY, PROCESS
-from .table import bound
 
 if TYPE_CHECKING:
-    from .conftest import Place
+    from collections.abc import Generator
+
+    from .running import Running
 
 PROMPT = 3.0
 """Seconds within which something that is due at once has happened, also on a busy machine."""
@@ -28,7 +29,7 @@ TOO_LARGE = b"x" * 8_000_000
 
 
 def cut(delivery: Delivery, size: int) -> bytes:
-    """Return a request without the last bytes."""
+    """Return a request without its last bytes."""
     return delivery.to_bytes()[:-size]
 
 
@@ -38,132 +39,173 @@ def head_of(delivery: Delivery) -> bytes:
     return head + end
 
 
-ways_to_come = pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+def takes_chunks(place: Place) -> bool:
+    """Return whether the end of a body in chunks is known there."""
+    return place.server.takes_chunks
 
 
 class TestGenuine:
     """A genuine delivery."""
 
-    def test_with_a_length(self, place: Place) -> None:
+    @places()
+    def test_with_a_length(self, running: Running, place: Place) -> None:
         """A body with a length is accepted."""
-        assert place.running.send(Delivery(path=place.path)).status == 200
+        assert running.send(Delivery(path=place.path)).status == 200
 
-    def test_in_chunks(self, place: Place) -> None:
-        """A body in chunks is accepted if its end is known, and otherwise the response says what is wrong."""
-        answer = place.running.send(Delivery(path=place.path, chunked=True, piece=7))
-        if place.running.server.takes_chunks:
-            assert answer.status == 200
-        else:
-            assert answer.status == 500
-            assert b"body_unavailable" in answer.body
+    @places(takes_chunks)
+    @pytest.mark.parametrize("piece", [7, len(BODY)])
+    def test_in_chunks(self, running: Running, place: Place, piece: int) -> None:
+        """A body in chunks is accepted."""
+        assert running.send(Delivery(path=place.path, chunked=True, piece=piece)).status == 200
 
+    @places(lambda place: not takes_chunks(place))
+    def test_in_chunks_whose_end_nobody_knows(self, running: Running, place: Place) -> None:
+        """The response says what is wrong, and comes at once."""
+        answer = running.send(Delivery(path=place.path, chunked=True))
+        assert answer.status == 500
+        assert b"body_unavailable" in answer.body
+
+    @places()
     @pytest.mark.parametrize("space", [" {}", "{} ", "\t{}\t", "  {} \t "], ids=repr)
-    def test_with_white_space_around_its_headers(self, place: Place, space: str) -> None:
+    def test_with_white_space_around_its_headers(self, running: Running, place: Place, space: str) -> None:
         """White space around a header's value is not part of it."""
         headers = {name: space.format(value) for name, value in signed().items()}
-        assert place.running.send(Delivery(path=place.path, headers=headers)).status == 200
+        assert running.send(Delivery(path=place.path, headers=headers)).status == 200
+
+
+def _assert_ended(running: Running, request: bytes, piece: bytes) -> None:
+    with Connection(running.port) as connection:
+        started = time.monotonic()
+        connection.dribble(request, piece=piece, pause=0.1)
+        answer = connection.answer()
+    assert answer.status == 500
+    assert b"body_unavailable" in answer.body
+    assert BODY_TIMEOUT <= time.monotonic() - started < BODY_TIMEOUT + PROMPT
 
 
 class TestSlow:
     """A body of which a byte comes now and then."""
 
-    @pytest.mark.parametrize("way", ["declared", "chunks", "within-a-chunk"])
-    def test_it_has_one_deadline(self, place: Place, way: str) -> None:
+    @places(lambda place: place.bound == "body_timeout")
+    def test_with_a_length(self, running: Running, place: Place) -> None:
         """What comes in time does not extend the deadline, and the sender sees the response."""
-        if bound(place.running.server, place.framework) != "body_timeout":
-            _assert_not_ended(place, chunked=way != "declared")
-            return
-        if way != "declared" and not place.running.server.takes_chunks:
-            assert place.running.send(Delivery(path=place.path, chunked=True)).status == 500
-            return
-        request, piece = {
-            "declared": (cut(Delivery(path=place.path, declared=1000), 1), b"x"),
-            "chunks": (head_of(Delivery(path=place.path, chunked=True)), b"1\r\nx\r\n"),
-            "within-a-chunk": (head_of(Delivery(path=place.path, chunked=True)) + b"3e8\r\n", b"x"),
-        }[way]
-        with Connection(place.running.port) as connection:
-            started = time.monotonic()
-            connection.dribble(request, piece=piece, pause=0.1)
-            answer = connection.answer()
-        assert answer.status == 500
-        assert b"body_unavailable" in answer.body
-        assert BODY_TIMEOUT <= time.monotonic() - started < BODY_TIMEOUT + PROMPT
+        _assert_ended(running, cut(Delivery(path=place.path, declared=1000), 1), b"x")
 
+    @places(lambda place: place.bound == "body_timeout" and takes_chunks(place))
+    @pytest.mark.parametrize("within", [False, True], ids=["chunk-by-chunk", "within-a-chunk"])
+    def test_in_chunks(self, running: Running, place: Place, *, within: bool) -> None:
+        """Neither a chunk nor a part of one extends the deadline."""
+        head = head_of(Delivery(path=place.path, chunked=True))
+        _assert_ended(running, *((head + b"3e8\r\n", b"x") if within else (head, b"1\r\nx\r\n")))
 
-def _assert_not_ended(place: Place, *, chunked: bool) -> None:
-    """See that a slow body is waited for, and whether a delivery beside it is handled meanwhile.
-
-    The servers have one thread for the application.
-    """
-    delivery = Delivery(path=place.path, chunked=chunked)
-    with Connection(place.running.port) as slow, Connection(place.running.port) as other:
-        slow.send(cut(delivery, 10))
-        time.sleep(0.2)
-        other.send(Delivery(path=place.path).to_bytes())
-        if bound(place.running.server, place.framework) == "gathered":
-            assert other.answer().status == 200
-        ends = time.monotonic() + BODY_TIMEOUT + 0.3
-        while (left := ends - time.monotonic()) > 0:
-            assert not select.select([slow.socket, *_waiting(place, other)], [], [], left)[0]
-        slow.send(delivery.to_bytes()[-10:])
-        assert slow.answer().status == 200
-        for _ in _waiting(place, other):
+    @places(lambda place: place.bound == "gathered")
+    @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+    def test_that_is_gathered_first(self, running: Running, place: Place, *, chunked: bool) -> None:
+        """It is waited for without a thread of the application, and a delivery on another connection is accepted."""
+        with self._slow(running, Delivery(path=place.path, chunked=chunked)), Connection(running.port) as other:
+            other.send(Delivery(path=place.path).to_bytes())
             assert other.answer().status == 200
 
+    @places(lambda place: place.bound == "hidden")
+    @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+    def test_from_a_hidden_connection(self, running: Running, place: Place, *, chunked: bool) -> None:
+        """It holds a thread, of which there is one, until the sender ends; then both deliveries are accepted."""
+        with Connection(running.port) as other:
+            with self._slow(running, Delivery(path=place.path, chunked=chunked)):
+                other.send(Delivery(path=place.path).to_bytes())
+                assert not select.select([other.socket], [], [], BODY_TIMEOUT)[0]
+            assert other.answer().status == 200
 
-def _waiting(place: Place, other: Connection) -> list[socket.socket]:
-    return [other.socket] if bound(place.running.server, place.framework) == "hidden" else []
+    @staticmethod
+    @contextlib.contextmanager
+    def _slow(running: Running, delivery: Delivery) -> Generator[None, None, None]:
+        """Keep a genuine delivery waiting, longer than `body_timeout`, and see that it is accepted after all."""
+        with Connection(running.port) as slow:
+            slow.send(cut(delivery, 10))
+            ends = time.monotonic() + BODY_TIMEOUT + 0.3
+            time.sleep(0.2)
+            yield
+            assert not select.select([slow.socket], [], [], max(0.0, ends - time.monotonic()))[0]
+            slow.send(delivery.to_bytes()[-10:])
+            assert slow.answer().status == 200
 
 
 class TestTooLarge:
     """A body that is over the limit."""
 
-    @ways_to_come
+    @places()
     @pytest.mark.parametrize("size", [MAX_BODY + 1, len(TOO_LARGE)])
-    def test_its_sender_sees_the_response(self, place: Place, size: int, *, chunked: bool) -> None:
+    def test_its_sender_sees_the_response(self, running: Running, place: Place, size: int) -> None:
         """It sends all of it before it reads anything, and the connection is not reset."""
-        if chunked and not place.running.server.takes_chunks:
-            assert b"body_unavailable" in place.running.send(Delivery(path=place.path, chunked=True)).body
-            return
-        answer = place.running.send(Delivery(TOO_LARGE[:size], path=place.path, chunked=chunked))
+        self._assert_seen(running, Delivery(TOO_LARGE[:size], path=place.path))
+
+    @places(takes_chunks)
+    @pytest.mark.parametrize("size", [MAX_BODY + 1, len(TOO_LARGE)])
+    def test_in_chunks(self, running: Running, place: Place, size: int) -> None:
+        """Its size is found out by reading, and the rest is read too."""
+        self._assert_seen(running, Delivery(TOO_LARGE[:size], path=place.path, chunked=True))
+
+    @staticmethod
+    def _assert_seen(running: Running, delivery: Delivery) -> None:
+        answer = running.send(delivery)
         assert answer.status == 413
         assert b"body_too_large" in answer.body
+        assert running.send(Delivery(path=delivery.path)).status == 200
 
-    def test_the_next_delivery_is_accepted(self, place: Place) -> None:
-        """Nothing of the body is left for it."""
-        place.running.send(Delivery(TOO_LARGE, path=place.path))
-        assert place.running.send(Delivery(path=place.path)).status == 200
+    @places()
+    def test_a_sender_that_expects_to_be_asked_for_it(self, running: Running, place: Place) -> None:
+        """If the server asks for it at once, it is sent; in any case the sender sees the response."""
+        delivery = Delivery(TOO_LARGE, path=place.path, headers={**signed(TOO_LARGE), "Expect": "100-continue"})
+        with socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE) as connection:
+            connection.sendall(head_of(delivery))
+            found = connection.recv(65_536)
+            if b" 100 " in found[:16]:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.sendall(TOO_LARGE)
+                found = found.partition(b"\r\n\r\n")[2] or connection.recv(65_536)
+        assert b" 413 " in found[:16]
 
 
 class TestCutOff:
     """A sender that says one length, sends another, and hangs up."""
 
+    @places()
     @pytest.mark.parametrize("hang_up", ["end", "reset"])
     @pytest.mark.parametrize("way", ["too-little", "too-much", "chunks", "within-a-chunk"])
-    def test_it_is_not_accepted_and_the_process_lives_on(self, place: Place, way: str, hang_up: str) -> None:
+    def test_it_is_not_accepted_and_the_process_lives_on(
+        self, running: Running, place: Place, way: str, hang_up: str
+    ) -> None:
         """No view is called, no traceback shows our code, and the same process handles the next delivery."""
-        first = place.running.send(Delivery(path=place.path))
+        first = running.send(Delivery(path=place.path))
         request = {
             "too-little": cut(Delivery(path=place.path), 10),
             "too-much": Delivery(path=place.path, declared=len(BODY) - 10).to_bytes(),
-            "chunks": cut(Delivery(path=place.path, chunked=True, piece=7), 5 + 9),
-            "within-a-chunk": cut(Delivery(path=place.path, chunked=True), 5 + 9),
+            "chunks": cut(Delivery(path=place.path, chunked=True, piece=7), len(b"0\r\n\r\n") + 9),
+            "within-a-chunk": cut(Delivery(path=place.path, chunked=True), len(b"0\r\n\r\n") + 9),
         }[way]
-        with place.running.logged() as lines:
-            with Connection(place.running.port) as connection:
+        headers = signed(b"the next one")
+        with running.logged() as lines:
+            with Connection(running.port, PROMPT) as connection:
                 connection.send(request)
-                if hang_up == "end":
-                    connection.socket.shutdown(socket.SHUT_WR)
-                    with contextlib.suppress(OSError):
-                        connection.socket.settimeout(PROMPT)
-                        assert not connection.socket.recv(100).startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
-                else:
-                    time.sleep(0.05)
-                    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            headers = signed(b"the next one")
-            next_one = place.running.send(Delivery(b"the next one", headers=headers, path=place.path))
+                (_end if hang_up == "end" else _reset)(connection.socket)
+            next_one = running.send(Delivery(b"the next one", headers=headers, path=place.path))
         assert next_one.status == 200
         assert next_one.headers[PROCESS.lower()] == first.headers[PROCESS.lower()]
         mac = sign_like_listrak(SECRET.encode(), b"the next one", headers[TIMESTAMP])
         assert [line for line in lines if line.startswith(HANDLED)] == [f"{HANDLED} {mac.hex()}"]
         assert not [line for line in lines if 'File "' in line and "/listrak_webhooks/" in line]
+
+
+def _end(connection: socket.socket) -> None:
+    """End the sending side, and see that the response, if there is one, is not that of an accepted delivery."""
+    connection.shutdown(socket.SHUT_WR)
+    found = b""
+    with contextlib.suppress(OSError):
+        found = connection.recv(100)
+    assert b" 200 " not in found[:16]
+
+
+def _reset(connection: socket.socket) -> None:
+    """Have the connection reset when it is closed, after the server has begun to read."""
+    time.sleep(0.05)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
