@@ -63,9 +63,10 @@ def _end(running: subprocess.Popen[bytes]) -> None:
 class Running:
     """A server that runs."""
 
-    def __init__(self, server: Server, port: int, log: Path) -> None:
+    def __init__(self, server: Server, port: int, log: Path, second_port: int = 0) -> None:
         self.server = server
         self.port = port
+        self.second_port = second_port
         self._log = log
 
     def read_log(self) -> str:
@@ -98,13 +99,20 @@ def answer_of(connection: socket.socket) -> Answer:
 @contextlib.contextmanager
 def run(server: Server, folder: Path) -> Generator[Running, None, None]:
     """Run a server until it responds, and then end it."""
-    port = free_port()
+    port, second_port = free_port(), free_port()
     log = folder / "log"
-    command = [part.replace("{port}", str(port)) for part in server.command]
+    ports = {"{port}": str(port), "{second_port}": str(second_port)}
+    command = [_filled(part, ports) for part in server.command]
     with process(command, log) as running:
-        found = Running(server, port, log)
+        found = Running(server, port, log, second_port)
         wait_until_it_responds(port, f"/{server.frameworks[0]}/ping", running, log)
         yield found
+
+
+def _filled(part: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        part = part.replace(name, value)
+    return part
 
 
 def wait_until_it_responds(port: int, path: str, running: subprocess.Popen[bytes], log: Path) -> None:

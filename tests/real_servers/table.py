@@ -25,7 +25,7 @@ class Server:
 
     name: str
     command: Sequence[str]
-    """How it is started; `{port}` is filled in."""
+    """How it is started; `{port}` is filled in, and `{second_port}`."""
     frameworks: Sequence[str] = ("flask", "django")
     bound: Bound = "body_timeout"
     takes_chunks: bool = True
@@ -159,3 +159,9 @@ ASGI = [
 
 SERVERS = [*WSGI, *ASGI]
 
+UWSGI_BEHIND_NGINX = Server("uWSGI, socket", [*_uwsgi("--http-socket"), "--socket", "127.0.0.1:{second_port}"])
+
+
+def named(name: str) -> Server:
+    """Return the server with this name."""
+    return next(server for server in [*SERVERS, UWSGI_BEHIND_NGINX] if server.name == name)
