@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import real_servers.django_site  # noqa: F401
 from django.core.asgi import get_asgi_application
 from fastapi import FastAPI, Response
 from listrak_webhooks import Event  # noqa: TC002
 from listrak_webhooks.fastapi import listrak_webhook
+
+import real_servers.django_site  # noqa: F401
 from real_servers.shared import BODY_TIMEOUT, WEBHOOK, handle
 
 django_app = get_asgi_application()

@@ -56,6 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def place_of(item: pytest.Item) -> int:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        return PLACES.index(parameters["place"]) if "place" in parameters else len(PLACES)
+        place = parameters.get("place")
+        return PLACES.index(place) if isinstance(place, Place) else len(PLACES)
 
     items.sort(key=place_of)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
 from listrak_webhooks.django import listrak_webhook
+
 from real_servers.shared import BODY_TIMEOUT, WEBHOOK, handle
 
 if TYPE_CHECKING:

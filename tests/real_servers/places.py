@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 PLACES = [Place(server, framework) for server in SERVERS for framework in server.frameworks]
 
 
-def places(fits: Callable[[Place], bool] = lambda _: True) -> Any:
+def places(fits: Callable[[Place], bool] = lambda _: True) -> pytest.MarkDecorator:
     """Return the mark for a test that is about each place that fits."""
     chosen = [place for place in PLACES if fits(place)]
     return pytest.mark.parametrize("place", chosen, ids=[f"{each.server.name}-{each.framework}" for each in chosen])

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import servers
-from helpers import BODY
-from servers import Answer, Connection, Delivery
+from servers import Answer, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -43,7 +42,11 @@ def process(command: list[str], log: Path) -> Generator[subprocess.Popen[bytes],
             stderr=output,
             start_new_session=True,
             cwd=log.parent,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)]), "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)]),
+                "PYTHONUNBUFFERED": "1",
+            },
         )
     try:
         yield running
@@ -82,7 +85,7 @@ class Running:
         lines.extend(self.read_log()[before:].splitlines())
 
     def send(self, delivery: Delivery) -> Answer:
-        """Send all of a delivery over a connection of its own, as a client that wants no trouble, and return the response."""
+        """Send all of a delivery before anything is read, as many clients do, and return the response."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=servers.PATIENCE) as connection:
             connection.sendall(delivery.to_bytes())
             return answer_of(connection)

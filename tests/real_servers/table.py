@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 Bound = Literal["body_timeout", "gathered", "hidden"]
 """What happens to a body that comes too slowly.
 
-`body_timeout`: the adapter ends it. `gathered`: the server, or a bridge, has all of it before it calls the application,
-so that no thread of the application waits. `hidden`: a thread waits for it, and the adapter cannot reach the connection.
+`body_timeout`: the adapter ends it. `gathered`: the server or the bridge has all of it before it calls the application,
+so that no thread waits. `hidden`: a thread waits for it, and the adapter cannot reach the connection.
 """
 
 PYTHON = sys.executable
@@ -88,7 +88,11 @@ WSGI = [
         frameworks=("django",),
         takes_chunks=False,
     ),
-    Server("Waitress", _module("waitress --listen 127.0.0.1:{port} --threads 1 real_servers.wsgi_app:app"), bound="gathered"),
+    Server(
+        "Waitress",
+        _module("waitress --listen 127.0.0.1:{port} --threads 1 real_servers.wsgi_app:app"),
+        bound="gathered",
+    ),
     Server(
         "gevent.pywsgi",
         _program(
@@ -124,8 +128,11 @@ WSGI = [
     ),
     Server("uWSGI, http-socket", _uwsgi("--http-socket")),
     Server("uWSGI, http11-socket", _uwsgi("--http11-socket")),
-    Server("uWSGI, http", _uwsgi("--http-chunked-input --http")),
-    Server("Hypercorn, WSGI", _module("hypercorn --bind 127.0.0.1:{port} wsgi:real_servers.wsgi_app:app"), bound="gathered"),
+    Server("uWSGI, http", _uwsgi("--http"), takes_chunks=False),
+    Server("uWSGI, http with http-chunked-input", _uwsgi("--http-chunked-input --http")),
+    Server(
+        "Hypercorn, WSGI", _module("hypercorn --bind 127.0.0.1:{port} wsgi:real_servers.wsgi_app:app"), bound="gathered"
+    ),
     Server(
         "a2wsgi",
         _program(

@@ -31,7 +31,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     fastcgi_temp_path {folder}/fastcgi;
     scgi_temp_path {folder}/scgi;
-    client_max_body_size 9m;
+    {limit}
     server {{
         listen 127.0.0.1:{port};
         location / {{ {location} }}
@@ -94,14 +94,17 @@ class Opened:
 
 
 @contextlib.contextmanager
-def _nginx(route: Route, upstream: Running, folder: Path) -> Generator[Running, None, None]:
+def _nginx(
+    route: Route, upstream: Running, folder: Path, limit: str = "client_max_body_size 9m;"
+) -> Generator[Running, None, None]:
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     assert program is not None, "nginx is not installed"
     port = free_port()
     location = route.location.format(upstream=upstream.port, second=upstream.second_port)
     # The processes of a root's nginx are nobody's, and cannot write to the folder.
     user = "user root root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(CONF.format(user=user, folder=folder, port=port, location=location))
+    conf = CONF.format(user=user, folder=folder, port=port, location=location, limit=limit)
+    (folder / "nginx.conf").write_text(conf)
     log = folder / "error.log"
     with process([program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(log)], log) as running:
         wait_until_it_responds(port, f"/{route.framework}/ping", running, log)
@@ -147,3 +150,14 @@ def _assert_slow_senders_hold_nothing(nginx: Running, path: str) -> None:
             slow = opened.enter_context(Connection(nginx.port))
             slow.send(Delivery(path=path, chunked=chunked).to_bytes()[:-10])
         assert nginx.send(Delivery(path=path)).status == 200
+
+
+@pytest.mark.parametrize(("size", "is_passed_on"), [(1024 * 1024, True), (1024 * 1024 + 1, False)])
+def test_the_limit_that_nginx_has_by_itself(tmp_path: Path, size: int, *, is_passed_on: bool) -> None:
+    """It is 1 MiB, and the response is then nginx's own."""
+    route = Route("Uvicorn, httptools", PROXY, buffers=True, framework="fastapi")
+    with run(named(route.server), tmp_path) as upstream, _nginx(route, upstream, tmp_path, limit="") as nginx:
+        # The application's own limit is lower, and its response is different.
+        answer = nginx.send(Delivery(b"x" * size, path="/fastapi/listrak"))
+    assert answer.status == 413
+    assert (b"body_too_large" in answer.body) is is_passed_on

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import flask
-import real_servers.django_site  # noqa: F401
 from django.core.wsgi import get_wsgi_application
 from listrak_webhooks.flask import listrak_webhook
+
+import real_servers.django_site  # noqa: F401
 from real_servers.shared import BODY_TIMEOUT, WEBHOOK, handle
 
 if TYPE_CHECKING:
