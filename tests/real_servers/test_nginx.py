@@ -58,9 +58,11 @@ ROUTES = [
         ("Gunicorn, sync", PROXY, "proxy_request_buffering off;"),
         ("Granian, WSGI", PROXY, "proxy_request_buffering off;"),
         ("Uvicorn, httptools", PROXY, "proxy_request_buffering off;"),
+        ("wsgiref", PROXY, "proxy_request_buffering off;"),
         (UWSGI_BEHIND_NGINX.name, UWSGI, "uwsgi_request_buffering off;"),
     ]
-    for buffers in (True, False)
+    # Without nginx's buffers, wsgiref gets chunks, which it rejects.
+    for buffers in ((True, False) if named(server).takes_chunks else (True,))
     for framework in named(server).frameworks
 ]
 ROUTES_BY_SERVER = sorted(ROUTES, key=lambda route: (route.server, route.buffers))
