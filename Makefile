@@ -17,7 +17,7 @@ $(BIN)/maturin generate-stubs --quiet --interpreter $(BIN)/python --features stu
 	| $(BIN)/ruff check --quiet --fix --select I,UP,RUF022 --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
 
-.PHONY: demo test test-rust test-python test-slow test-attacks test-examples lint format bench stub wheel test-wheel clean
+.PHONY: demo test test-rust test-python test-slow test-attacks test-servers test-examples lint format bench stub wheel test-wheel clean
 
 demo: $(VENV)/.built
 	$(BIN)/listrak-webhooks demo
@@ -37,6 +37,10 @@ test-slow: $(VENV)/.built
 # The number of cases is in the environment: ATTACK_CASES=1000000 make test-attacks
 test-attacks: $(VENV)/.built
 	$(BIN)/python -m pytest tests/attacks
+
+# The adapters behind real servers, over real sockets. A server that is not installed fails; nginx is one of them.
+test-servers: $(VENV)/.built $(VENV)/.servers
+	$(BIN)/python -m pytest tests/real_servers
 
 # Each example and the tutorial as a user types them: clean environments, our wheel, and what the package index has today.
 test-examples: $(VENV)/.built wheel
@@ -89,6 +93,10 @@ $(VENV)/.dev: requirements/dev.txt
 	touch $@
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --requirement $<
+	touch $@
+
+$(VENV)/.servers: requirements/servers.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --requirement $<
 	touch $@
 

@@ -386,11 +386,39 @@ class TestThrownAway:
         wsgi.drain(environ(stream, 1000))
         assert time.monotonic() - started < 1.0
 
-    def test_a_hidden_connection_is_left_alone(self) -> None:
-        """The wait for its sender could not be bounded."""
+    @pytest.mark.parametrize("headers", [CHUNKED, {}], ids=["chunks", "length"])
+    def test_what_comes_from_a_hidden_connection_is_thrown_away(self, headers: dict[str, str]) -> None:
+        """Granian's WSGI resets it otherwise, and a slow sender has there what it has with any body."""
+        stream = Stream(b"x" * 500_000)
+        length = {} if headers else {"CONTENT_LENGTH": "500000"}
+        wsgi.drain({"wsgi.input": stream, "wsgi.input_terminated": bool(headers), **headers, **length})
+        assert stream.taken == 500_000
+
+    def test_a_hidden_connection_is_read_until_the_time_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Between two reads the time counts there too."""
+        monkeypatch.setattr(wsgi, "DRAIN_SECONDS", 0.1)
+
+        class Slow(Stream):
+            def read(self, size: int) -> bytes:
+                time.sleep(0.04)
+                return super().read(1)
+
+        stream = Slow(b"x" * 1000)
+        wsgi.drain(environ(stream, 1000))
+        assert 1 <= stream.taken <= 3
+
+    def test_a_sender_on_a_hidden_connection_that_expects_to_be_asked_is_not_asked(self) -> None:
+        """A read would ask for the body, and then it would be sent for nothing."""
         stream = Stream(b"x" * 10)
-        wsgi.drain(environ(stream, 10))
+        wsgi.drain(environ(stream, 10, HTTP_EXPECT="100-continue"))
         assert stream.taken == 0
+
+    def test_a_sender_that_was_asked_is_read(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        """Gunicorn asks for each body before it calls the application; what the sender then sends has to be read."""
+        pair[0].send(b"x")
+        stream = Connected(b"x" * 10, pair[1])
+        wsgi.drain(environ(stream, 10, HTTP_EXPECT="100-continue"))
+        assert stream.taken == 10
 
     def test_a_body_over_the_limit_is_thrown_away(self, pair: tuple[socket.socket, socket.socket]) -> None:
         """Whether its length was declared, or was found out by reading."""

@@ -1,6 +1,6 @@
 """What is known of the streams that WSGI servers hand out: where a body ends, and whose connection it comes from.
 
-PEP 3333 leaves both open. So each server's own way is known here, once; `docs/servers.md` lists them.
+PEP 3333 leaves both open. So each server's own way is known here, once; `docs/how-to/servers.md` lists them.
 """
 
 from __future__ import annotations

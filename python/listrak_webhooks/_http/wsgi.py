@@ -22,7 +22,7 @@ from .body import (
     parse_content_length,
 )
 from .deadline import BodyDeadline
-from .streams import SupportsRead, chunks_of, ends_by_itself
+from .streams import SupportsRead, chunks_of, ends_by_itself, is_gathered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,8 +165,9 @@ def drain(environ: dict[str, Any]) -> None:
 def _throw_away(environ: dict[str, Any], framing: Framing, *, begun: bool) -> None:
     """Read and throw away what is left of a body, up to a bound in bytes and time.
 
-    A body that has not begun to arrive is left alone, and one whose end nobody knows. So is one from a connection that
-    the server hides: the wait could not be bounded.
+    A body that has not begun to arrive is left alone, and one whose end nobody knows. From a connection that the server
+    hides it cannot be seen whether a body has begun, and the time counts between two reads only; so a slow sender has
+    there what it has with any body.
     """
     left = framing.length
     if left is None:
@@ -174,12 +175,20 @@ def _throw_away(environ: dict[str, Any], framing: Framing, *, begun: bool) -> No
     if not 0 < left <= DRAIN_BYTES:
         return
     deadline = BodyDeadline(environ, DRAIN_SECONDS)
-    if not deadline.is_kept or not (begun or deadline.sees_data(FIRST_DATA_SECONDS)):
+    if not begun and not _has_begun(environ, deadline):
         return
     # The response is the same whatever the server's reader raises.
     with contextlib.suppress(Exception), deadline:
         while left > 0 and time.monotonic() < deadline.ends and (piece := framing.stream.read(min(left, PIECE))):
             left -= len(piece)
+
+
+def _has_begun(environ: dict[str, Any], deadline: BodyDeadline) -> bool:
+    """Return whether something of a body that nobody has read is on its way."""
+    if deadline.is_kept:
+        return deadline.sees_data(FIRST_DATA_SECONDS)
+    # A sender that expects to be asked for the body has sent nothing, and a read would ask for it.
+    return not is_gathered(environ["wsgi.input"]) and "HTTP_EXPECT" not in environ
 
 
 def put_back(environ: dict[str, Any], data: bytes) -> None:

@@ -1,0 +1,1 @@
+"""The adapters behind real servers, over real sockets: `make test-servers`."""
