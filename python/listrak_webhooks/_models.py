@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from . import _json
+from ._extras import check_version
 from .exceptions import ConfigurationError, PayloadError, Problem
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def parse(body: bytes, model: Any, value: Any) -> tuple[Any, BaseException | Non
         model: the type to read it as.
         value: what is in `body`, where it is JSON that the libraries would not read; else `None`.
 
-    The error is a `PayloadError`, or what a check of the user's own raised; a `ModuleNotFoundError` if the library that
-    the type needs is not installed, and a `TypeError` if no library that is installed can read such a type.
+    The error is a `PayloadError`, or what a check of the user's own raised; an `ImportError` if the library that the
+    type needs is not installed or too old, and a `TypeError` if no library that is installed can read such a type.
     """
     try:
         adapter = None if _is_for_msgspec(model) else _adapter_for(model)
@@ -92,7 +93,7 @@ def check(model: Any) -> None:
             _check_for_msgspec(model)
     except _UnfinishedError:
         return
-    except (ModuleNotFoundError, TypeError) as error:
+    except (ImportError, TypeError) as error:
         raise ConfigurationError(str(error)) from None
 
 
@@ -118,7 +119,11 @@ def json_schema(model: Any) -> dict[str, Any]:
     if model is None:
         return {"type": "object"}
     adapter = None if _is_for_msgspec(model) else _adapter_for(model)
-    schema = importlib.import_module("msgspec").json.schema(model) if adapter is None else adapter.json_schema()
+    if adapter is None:
+        _check_for_msgspec(model)
+        schema = importlib.import_module("msgspec").json.schema(model)
+    else:
+        schema = adapter.json_schema()
     inlined: dict[str, Any] = _inlined(schema, schema.get("$defs", {}), ())
     return inlined
 
@@ -220,6 +225,12 @@ def _cached_adapter(model: Any) -> Any:
 def _adapter(model: Any) -> Any:
     """Return Pydantic's adapter, or `None` where msgspec is the one to read such a type."""
     pydantic = importlib.import_module("pydantic")
+    try:
+        check_version("pydantic", needed_by=f"reading a payload as {_name(model)}")
+    except ImportError:
+        if _has_struct(model):
+            return None
+        raise
     try:
         adapter = pydantic.TypeAdapter(model)
     except pydantic.errors.PydanticUserError as error:
@@ -351,6 +362,7 @@ def _problem_of_pydantic(error: Mapping[str, Any]) -> Problem:
 @functools.lru_cache(maxsize=128)
 def _check_for_msgspec(model: Any) -> None:
     """See that msgspec can read a type, before there is a body that a traceback could show."""
+    check_version("msgspec", needed_by=f"reading a payload as {_name(model)}")
     try:
         importlib.import_module("msgspec.inspect").type_info(model)
     except NameError:

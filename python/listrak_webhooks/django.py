@@ -17,7 +17,7 @@ import inspect
 import io
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
-from ._extras import missing_framework
+from ._extras import importing
 from ._http import wsgi
 from ._http.body import (
     DEFAULT_BODY_TIMEOUT,
@@ -31,11 +31,10 @@ from ._http.receiver import Arguments, Receiver, Stack
 from ._http.source import ABSENT, SETTING, Given, is_decorated
 from .exceptions import ConfigurationError
 
-try:
-    from django.conf import settings
-except ModuleNotFoundError as error:
-    raise missing_framework("django", "Django", error) from None
+with importing("django", needed_by=__name__):
+    import django  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse

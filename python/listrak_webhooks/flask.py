@@ -20,7 +20,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 from weakref import WeakSet
 
-from ._extras import missing_framework
+from ._extras import importing
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
 from ._http.receiver import Arguments, Receiver, Stack
@@ -28,10 +28,9 @@ from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
 from .exceptions import ConfigurationError
 from .instrumentation import logger
 
-try:
-    from flask import Flask, Request, Response, current_app, jsonify, make_response, request, request_started
-except ModuleNotFoundError as error:
-    raise missing_framework("flask", "Flask", error) from None
+with importing("flask", needed_by=__name__):
+    import flask  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from flask import Flask, Request, Response, current_app, jsonify, make_response, request, request_started
 from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
