@@ -15,12 +15,13 @@ from starlette.requests import HTTPConnection
 from listrak_webhooks._core import Event, MemoryReplayGuard
 from listrak_webhooks._http.body import DEFAULT_BODY_TIMEOUT
 from listrak_webhooks._http.receiver import Arguments
+from listrak_webhooks._http.signatures import layers
 from listrak_webhooks._http.source import ABSENT, Given, is_decorated
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError
 
 from ._dependency import Hook, OnRejected, Resolver, Turn, checked, in_turn, parsed
 from ._openapi import reject_as_parameter
-from ._signature import HandlerSignature, is_async, is_generator, layers, name_of
+from ._signature import HandlerSignature, is_async, is_generator, name_of
 from ._stack import EVENT, AroundHandler, Empty, Outcome, deferred
 
 if TYPE_CHECKING:
