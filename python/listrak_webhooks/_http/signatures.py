@@ -104,6 +104,7 @@ def _admits_event(annotation: Any) -> bool:
     if _models.is_model(annotation):
         return False
     kind = origin or annotation
-    if not isinstance(kind, type) or kind is inspect.Parameter.empty or getattr(kind, "_is_protocol", False):
+    # From Python 3.11 on, `Any` is a class.
+    if kind in (Any, inspect.Parameter.empty) or not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
         return True
     return issubclass(Event, kind)

@@ -21,8 +21,6 @@ with importing("fastapi", needed_by=__name__):
 
 from ._decorator import listrak_webhook
 from ._dependency import ListrakWebhook
-from ._openapi import route_docs, teach_pydantic
-
-teach_pydantic()
+from ._openapi import route_docs
 
 __all__ = ["ListrakWebhook", "listrak_webhook", "route_docs"]
