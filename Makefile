@@ -39,7 +39,7 @@ test-attacks: $(VENV)/.built
 # for Python 3.10 and 3.11 alone: make test-minimum PYTHON=python3.11
 MINIMUM := .venv-minimum
 MINIMUM_TESTS := $(addprefix tests/,test_adapters.py test_body_handover.py test_django.py test_extras.py test_fastapi*.py \
-	test_flask.py test_imports.py test_models.py test_replay_adapters.py test_replay_django_cache.py test_replay_redis*.py)
+	test_flask.py test_imports.py test_models.py test_replay_adapters.py test_replay_redis.py test_replay_redis_servers.py test_start_up.py)
 
 test-minimum:
 	$(MAKE) VENV=$(MINIMUM) REQUIREMENTS=requirements/minimum.txt $(MINIMUM)/.built

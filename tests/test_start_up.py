@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from flask.views import MethodView
 from helpers import SECRET
 from listrak_webhooks import ConfigurationError, Event
+from listrak_webhooks._aliases import expanded
 from payloads import event_of
 from pydantic import BaseModel
 from servers import PATH, Delivery, call_asgi
@@ -86,8 +87,6 @@ class HasId(Protocol):
 
 Either = TypeAliasType("Either", Vip | Sale)
 Many = TypeAliasType("Many", list[T], type_params=(T,))
-Endless: Any = TypeAliasType("Endless", "list[Endless]")
-Endless = TypeAliasType("Endless", list[Endless])
 
 FLASK = listrak_webhooks.flask.listrak_webhook(SECRET)
 DJANGO: Any = listrak_webhooks.django.listrak_webhook(SECRET)
@@ -137,7 +136,7 @@ class TestFlaskAndDjango:
 
     @pytest.mark.parametrize(
         "annotation",
-        [Event, "Event", Any, object, Event | None, Annotated[Event, "note"], HasId, T, "Nowhere", Endless],
+        [Event, "Event", Any, object, Event | None, Annotated[Event, "note"], HasId, T, "Nowhere"],
         ids=str,
     )
     def test_an_annotation_that_an_event_fits_is_left_alone(self, annotation: Any) -> None:
@@ -177,7 +176,7 @@ class TestFlaskAndDjango:
         with pytest.raises(ConfigurationError, match="post takes no event"):
 
             class Listrak(MethodView):
-                @decorate
+                @decorate  # type: ignore[untyped-decorator]
                 def post(self) -> None: ...
 
     def test_a_view_of_django_without_an_event_is_found(self) -> None:
@@ -197,7 +196,7 @@ class TestFlaskAndDjango:
         with pytest.raises(ConfigurationError, match=r"post takes no event.*belongs on dispatch: method_decorator"):
 
             class Listrak(View):
-                @DJANGO
+                @DJANGO  # type: ignore[untyped-decorator]
                 def post(self, request: Any, event: Event) -> None: ...
 
     def test_an_async_view_of_flask_without_the_extra_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,14 +286,17 @@ class TestFastAPI:
 
     def test_a_struct_that_holds_itself_has_an_end(self) -> None:
         """The look at its fields comes back."""
-        node = msgspec.defstruct("Node", [("children", list["Node"])], namespace={})  # type: ignore[type-arg, name-defined]  # noqa: F821
+        node = msgspec.defstruct("Node", [("children", list["Node"])], namespace={})  # type: ignore[name-defined]  # noqa: F821
         node.__annotations__["children"] = list[node]  # type: ignore[valid-type]
         listrak_webhooks.fastapi.ListrakWebhook(SECRET, parse_as=node)
 
     def test_an_alias_that_names_itself_is_a_type_error(self) -> None:
-        """It has no end that msgspec could read to."""
-        with pytest.raises(TypeError, match="Endless"):
-            event_of(b"[]").parse_as(Annotated[Endless | Vip, "note"])  # type: ignore[arg-type]
+        """It has no end to read to; Python 3.12 can make one, and for older ones this is a stand-in."""
+        stand_in: Any = type("TypeAliasType", (), {"__name__": "Endless", "__hash__": object.__hash__})
+        alias = stand_in()
+        alias.__value__ = list[alias]
+        with pytest.raises(TypeError, match="the type alias Endless, which names itself"):
+            expanded(Annotated[alias, "note"])  # type: ignore[valid-type]
 
     def test_an_event_without_any_adapter_is_found(self) -> None:
         """Even if nothing of `listrak_webhooks.fastapi` was imported, the message says what to write."""

@@ -38,7 +38,8 @@ def _value_of(model: Any, alias: Any) -> Any:
 def _with_arguments(model: Any, arguments: tuple[Any, ...]) -> Any:
     origin = get_origin(model)
     if origin is Annotated:
-        return Annotated[(arguments[0], *model.__metadata__)]
+        parts = (arguments[0], *model.__metadata__)
+        return Annotated[parts]  # pyright: ignore[reportInvalidTypeForm, reportInvalidTypeArguments]
     if origin in (Union, types.UnionType):
         return Union[arguments]  # noqa: UP007
     return origin[arguments]
