@@ -985,6 +985,7 @@ has_max_body_size = pytest.mark.skipif(
 )
 
 
+@pytest.mark.newer("a FastAPI with a limit of its own")
 @has_max_body_size
 class TestLimitOfFastAPI:
     """`FastAPI(max_body_size=...)`, where it is lower than `max_body`."""

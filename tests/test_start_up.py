@@ -295,8 +295,9 @@ class TestFastAPI:
         stand_in: Any = type("TypeAliasType", (), {"__name__": "Endless", "__hash__": object.__hash__})
         alias = stand_in()
         alias.__value__ = list[alias]
+        annotation: Any = Annotated[alias, "note"]
         with pytest.raises(TypeError, match="the type alias Endless, which names itself"):
-            expanded(Annotated[alias, "note"])  # type: ignore[valid-type]
+            expanded(annotation)
 
     def test_an_event_without_any_adapter_is_found(self) -> None:
         """Even if nothing of `listrak_webhooks.fastapi` was imported, the message says what to write."""

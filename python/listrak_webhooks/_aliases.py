@@ -20,7 +20,7 @@ def expanded(model: Any, within: tuple[Any, ...] = ()) -> Any:
         return expanded(_value_of(model, alias), (*within, alias))
     arguments = get_args(model)
     plain = tuple(expanded(argument, within) for argument in arguments)
-    if all(map(operator.is_, plain, arguments)):
+    if all(map(operator.is_, plain, arguments)) and (get_origin(model) is not Annotated or _is_hashable(model)):
         return model
     return _with_arguments(model, plain)
 
@@ -38,8 +38,19 @@ def _value_of(model: Any, alias: Any) -> Any:
 def _with_arguments(model: Any, arguments: tuple[Any, ...]) -> Any:
     origin = get_origin(model)
     if origin is Annotated:
-        parts = (arguments[0], *model.__metadata__)
+        # What is not hashable is a note of another library's, and msgspec fails on it before 0.19.
+        parts = (arguments[0], *filter(_is_hashable, model.__metadata__))
+        if len(parts) == 1:
+            return arguments[0]
         return Annotated[parts]  # pyright: ignore[reportInvalidTypeForm, reportInvalidTypeArguments]
     if origin in (Union, types.UnionType):
         return Union[arguments]  # noqa: UP007
     return origin[arguments]
+
+
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
