@@ -6,6 +6,7 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV ?= .venv
+REQUIREMENTS ?= requirements/dev.txt
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -17,7 +18,7 @@ $(BIN)/maturin generate-stubs --quiet --interpreter $(BIN)/python --features stu
 	| $(BIN)/ruff check --quiet --fix --select I,UP,RUF022 --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
 
-.PHONY: demo test test-rust test-python test-slow test-attacks test-servers test-examples lint format bench stub wheel test-wheel clean
+.PHONY: demo test test-rust test-python test-slow test-attacks test-servers test-minimum test-examples lint format bench stub wheel test-wheel clean
 
 demo: $(VENV)/.built
 	$(BIN)/listrak-webhooks demo
@@ -41,6 +42,16 @@ test-attacks: $(VENV)/.built
 # The adapters behind real servers, over real sockets. A server that is not installed fails; nginx is one of them.
 test-servers: $(VENV)/.built $(VENV)/.servers
 	$(BIN)/python -m pytest tests/real_servers
+
+# What concerns the optional libraries, with the oldest that are supported, in an environment of its own. They have wheels
+# for Python 3.10 and 3.11 alone: make test-minimum PYTHON=python3.11
+MINIMUM := .venv-minimum
+MINIMUM_TESTS := $(addprefix tests/,test_adapters.py test_body_handover.py test_django.py test_extras.py test_fastapi*.py \
+	test_flask.py test_imports.py test_models.py test_replay_adapters.py test_replay_redis.py test_replay_redis_servers.py test_start_up.py)
+
+test-minimum:
+	$(MAKE) VENV=$(MINIMUM) REQUIREMENTS=requirements/minimum.txt $(MINIMUM)/.built
+	$(MINIMUM)/bin/python -m pytest -m 'not newer' $(MINIMUM_TESTS)
 
 # Each example and the tutorial as a user types them: clean environments, our wheel, and what the package index has today.
 test-examples: $(VENV)/.built wheel
@@ -83,10 +94,10 @@ test-wheel: wheel
 	cd target && wheel-venv/bin/listrak-webhooks demo
 
 clean:
-	rm -rf target dist $(VENV)
+	rm -rf target dist $(VENV) $(MINIMUM)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.dev: requirements/dev.txt
+$(VENV)/.dev: $(REQUIREMENTS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; try make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement $<

@@ -134,6 +134,7 @@ class TestFlask:
         answer = call_wsgi(server, Delivery(chunked=chunked, headers=signed() | {"X-Forwarded-For": "192.0.2.1"}))
         assert (answer.status, answer.body) == (200, BODY)
 
+    @pytest.mark.newer("Flask 3.1, which has the setting")
     def test_forms_have_a_limit_of_their_own(self) -> None:
         """It counts when a view asks for the form, as it does without the adapter, and not before."""
         app = flask_app(lambda event: str(len(event.body)), MAX_FORM_MEMORY_SIZE=10)

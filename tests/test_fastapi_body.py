@@ -13,10 +13,10 @@ import pytest
 from fastapi import Depends, FastAPI
 from helpers import BODY, SECRET
 from listrak_webhooks import BodyTooLargeError, BodyUnavailableError, ConfigurationError, Event, Webhook
+from listrak_webhooks._core import LARGE_BODY
 from listrak_webhooks._http import asgi
 from listrak_webhooks._http.body import DRAIN_BYTES
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
-from listrak_webhooks.fastapi._dependency import LARGE_BODY
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import AfterValidator, BaseModel
 from servers import PATH, Answer, Connection, Delivery, acall_asgi, call_asgi, one_refusal, uvicorn_server

@@ -8,6 +8,7 @@
 """
 
 from ._core import Cart, Event, LineItem, Order, Page, Product, Webhook, __version__, sign, verify
+from ._pydantic import teach_pydantic as _teach_pydantic
 from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -25,6 +26,9 @@ from .exceptions import (
     VerificationError,
     WebhookError,
 )
+
+# For users who annotate with `Event` and import no adapter, because they forgot the decorator.
+_teach_pydantic(Event)
 
 __all__ = [
     "BodyTooLargeError",

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return _demo.run(options.framework)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         print(error, file=sys.stderr)
         return 2
 

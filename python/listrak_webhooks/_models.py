@@ -16,6 +16,8 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin
 
 from . import _json
+from ._aliases import expanded
+from ._extras import check_version
 from .exceptions import ConfigurationError, PayloadError, PayloadProblem
 
 if TYPE_CHECKING:
@@ -56,14 +58,13 @@ def parse(body: bytes, model: Any, value: Any) -> tuple[Any, BaseException | Non
         model: the type to read it as.
         value: what is in `body`, where it is JSON that the libraries would not read; else `None`.
 
-    The error is a `PayloadError`, or what a check of the user's own raised; a `ModuleNotFoundError` if the library that
-    the type needs is not installed, and a `TypeError` if no library that is installed can read such a type.
+    The error is a `PayloadError`, or what a check of the user's own raised; an `ImportError` if the library that the
+    type needs is not installed or too old, and a `TypeError` if no library that is installed can read such a type.
     """
     try:
         adapter = None if _is_for_msgspec(model) else _adapter_for(model)
         if adapter is None:
-            _check_for_msgspec(model)
-            result, found = _with_msgspec(body, model, value)
+            result, found = _with_msgspec(body, _for_msgspec(model), value)
         else:
             result, found = _with_pydantic(body, adapter, value)
     except BaseException as error:  # noqa: BLE001
@@ -89,20 +90,24 @@ def check(model: Any) -> None:
     """
     try:
         if _is_for_msgspec(model) or _adapter_for(model) is None:
-            _check_for_msgspec(model)
+            _check_fields(model)
     except _UnfinishedError:
         return
-    except (ModuleNotFoundError, TypeError) as error:
+    except (ImportError, TypeError) as error:
         raise ConfigurationError(str(error)) from None
 
 
 def is_model(annotation: Any) -> bool:
-    """Return whether it is a class that describes a payload: of Pydantic, msgspec, dataclasses or `TypedDict`."""
-    if not isinstance(annotation, type):
+    """Return whether it is a class that describes a payload: of Pydantic, msgspec, dataclasses or `TypedDict`.
+
+    A generic one may have its arguments.
+    """
+    kind = get_origin(annotation) or annotation
+    if not isinstance(kind, type):
         return False
     pydantic = sys.modules.get("pydantic")
-    is_pydantic = pydantic is not None and issubclass(annotation, pydantic.BaseModel)
-    return is_pydantic or _is_struct(annotation) or _is_typed_dict(annotation) or dataclasses.is_dataclass(annotation)
+    is_pydantic = pydantic is not None and issubclass(kind, pydantic.BaseModel)
+    return is_pydantic or _is_struct(kind) or _is_typed_dict(kind) or dataclasses.is_dataclass(kind)
 
 
 def _is_typed_dict(model: object) -> bool:
@@ -118,7 +123,10 @@ def json_schema(model: Any) -> dict[str, Any]:
     if model is None:
         return {"type": "object"}
     adapter = None if _is_for_msgspec(model) else _adapter_for(model)
-    schema = importlib.import_module("msgspec").json.schema(model) if adapter is None else adapter.json_schema()
+    if adapter is None:
+        schema = importlib.import_module("msgspec").json.schema(_for_msgspec(model))
+    else:
+        schema = adapter.json_schema()
     inlined: dict[str, Any] = _inlined(schema, schema.get("$defs", {}), ())
     return inlined
 
@@ -166,7 +174,8 @@ def _is_for_msgspec(model: Any) -> bool:
 def _is_struct(model: Any) -> bool:
     # Whoever has made a `Struct` has imported msgspec.
     msgspec = sys.modules.get("msgspec")
-    return msgspec is not None and isinstance(model, type) and issubclass(model, msgspec.Struct)
+    kind = get_origin(model) or model
+    return msgspec is not None and isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _has_struct(model: Any) -> bool:
@@ -222,9 +231,15 @@ def _adapter(model: Any) -> Any:
     """Return Pydantic's adapter, or `None` where msgspec is the one to read such a type."""
     pydantic = importlib.import_module("pydantic")
     try:
+        check_version("pydantic", needed_by=f"reading a payload as {_name(model)}")
+    except ImportError:
+        if _has_struct(expanded(model)):
+            return None
+        raise
+    try:
         adapter = pydantic.TypeAdapter(model)
     except pydantic.errors.PydanticUserError as error:
-        if _has_struct(model) or (_is_typed_dict(model) and _find("msgspec") is not None):
+        if _has_struct(expanded(model)) or (_is_typed_dict(model) and _find("msgspec") is not None):
             # Of `TypedDict`s, Pydantic reads those of typing_extensions alone before Python 3.12.
             return None
         raise TypeError(f"Pydantic cannot read a payload as {_name(model)}: {error.message}") from None
@@ -350,12 +365,51 @@ def _problem_of_pydantic(error: Mapping[str, Any]) -> PayloadProblem:
 
 
 @functools.lru_cache(maxsize=128)
-def _check_for_msgspec(model: Any) -> None:
-    """See that msgspec can read a type, before there is a body that a traceback could show."""
+def _cached_for_msgspec(model: Any) -> Any:
+    return _checked_for_msgspec(model)
+
+
+def _checked_for_msgspec(model: Any) -> Any:
+    """Return a type as msgspec takes it, seen to be readable before there is a body that a traceback could show."""
+    check_version("msgspec", needed_by=f"reading a payload as {_name(model)}")
+    plain = expanded(model)
     try:
-        importlib.import_module("msgspec.inspect").type_info(model)
+        importlib.import_module("msgspec.inspect").type_info(plain)
     except NameError:
         raise _unfinished(model) from None
+    return plain
+
+
+def _for_msgspec(model: Any) -> Any:
+    try:
+        return _cached_for_msgspec(model)
+    except TypeError:
+        # Not hashable, as an `Annotated` with a list in it is not; or it cannot be read, which is said once more.
+        return _checked_for_msgspec(model)
+
+
+def _check_fields(model: Any) -> None:
+    """Find a class that msgspec leaves to a hook, which there is not: no payload gives a value of it.
+
+    Raises:
+        TypeError: it is a part of the type.
+    """
+    inspection = importlib.import_module("msgspec.inspect")
+    parts, seen = [inspection.type_info(_for_msgspec(model))], set[int]()
+    while parts:
+        part = parts.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, inspection.CustomType):
+            raise TypeError(
+                f"msgspec cannot read a payload as {_name(model)}, because it does not know how to read "
+                f"{_name(part.cls)}; use a type of msgspec's, or a Struct"
+            )
+        if isinstance(part, inspection.Type | inspection.Field):
+            parts += [getattr(part, name) for name in part.__struct_fields__]
+        elif isinstance(part, tuple):
+            parts += part
 
 
 def _with_msgspec(body: bytes, model: Any, value: Any) -> tuple[Any, _Misfits | None]:

@@ -13,11 +13,10 @@ with the secret in `settings.LISTRAK_WEBHOOK_SECRET`. On a class-based view, dec
 from __future__ import annotations
 
 import functools
-import inspect
 import io
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
-from ._extras import missing_framework
+from ._extras import importing
 from ._http import wsgi
 from ._http.body import (
     DEFAULT_BODY_TIMEOUT,
@@ -28,14 +27,14 @@ from ._http.body import (
     parse_content_length,
 )
 from ._http.receiver import Arguments, Receiver, Stack
+from ._http.signatures import check_annotation, resolved_signature
 from ._http.source import ABSENT, SETTING, Given, is_decorated
 from .exceptions import ConfigurationError
 
-try:
-    from django.conf import settings
-except ModuleNotFoundError as error:
-    raise missing_framework("django", "Django", error) from None
+with importing("django", needed_by=__name__):
+    import django  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
@@ -203,24 +202,30 @@ def _check_view(view: Callable[..., Any]) -> None:
     """Find, before a delivery is lost on it, a view that the event cannot be passed to.
 
     Raises:
-        ConfigurationError: it does not take a request and an event by position.
+        ConfigurationError: it does not take a request and an event by position, or its parameter for the event is
+            annotated with another type.
     """
     if isinstance(view, functools.partial):
         # From `method_decorator`, once for each request.
         return
+    name = getattr(view, "__name__", "the view")
     try:
-        signature = inspect.signature(view)
+        signature = resolved_signature(view)
     except ValueError:
         # Something built in, which does not tell.
         return
     try:
         signature.bind_partial(None, None)
+        parameters = [*signature.parameters.values()]
+        if parameters[0].name == "self":
+            raise TypeError  # noqa: TRY301
     except TypeError:
         raise ConfigurationError(
-            f"{getattr(view, '__name__', 'the view')} takes no event; it needs a second parameter for it, behind the "
+            f"{name} takes no event; it needs a second parameter for it, behind the "
             "request, and on a class-based view the decorator belongs on dispatch: "
             'method_decorator(listrak_webhook, name="dispatch")'
         ) from None
+    check_annotation(name, parameters[min(1, len(parameters) - 1)])
 
 
 def _response(view: Callable[..., Any], result: object) -> HttpResponseBase:

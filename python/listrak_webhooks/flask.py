@@ -20,18 +20,18 @@ import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 from weakref import WeakSet
 
-from ._extras import missing_framework
+from ._extras import importing
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
 from ._http.receiver import Arguments, Receiver, Stack
+from ._http.signatures import check_annotation, resolved_signature
 from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
 from .exceptions import ConfigurationError
 from .instrumentation import logger
 
-try:
-    from flask import Flask, Request, Response, current_app, jsonify, make_response, request, request_started
-except ModuleNotFoundError as error:
-    raise missing_framework("flask", "Flask", error) from None
+with importing("flask", needed_by=__name__):
+    import flask  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from flask import Flask, Request, Response, current_app, jsonify, make_response, request, request_started
 from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -268,8 +268,8 @@ def _check_view(view: Callable[..., Any]) -> None:
     """Find, before a delivery is lost on it, what a view lacks.
 
     Raises:
-        ConfigurationError: it takes nothing by position, so that the event cannot be passed to it; or it is async, and
-            Flask's extra for that is not installed.
+        ConfigurationError: it takes nothing by position, so that the event cannot be passed to it; its parameter for
+            the event is annotated with another type; or it is async, and Flask's extra for that is not installed.
     """
     name = getattr(view, "__name__", "the view")
     by_position = {
@@ -278,15 +278,19 @@ def _check_view(view: Callable[..., Any]) -> None:
         inspect.Parameter.VAR_POSITIONAL,
     }
     try:
-        parameters = inspect.signature(view).parameters.values()
+        parameters = [*resolved_signature(view).parameters.values()]
     except ValueError:
         # Something built in, which does not tell.
         return
-    if not any(parameter.kind in by_position for parameter in parameters):
+    if parameters and parameters[0].name == "self":
+        # Of a method; the event comes behind it.
+        del parameters[0]
+    if not parameters or parameters[0].kind not in by_position:
         raise ConfigurationError(
             f"{name} takes no event; it needs a first parameter for it, and in a MethodView the decorator belongs on "
             "the method, not in `decorators`"
         )
+    check_annotation(name, parameters[0])
     if inspect.iscoroutinefunction(view) and importlib.util.find_spec("asgiref") is None:
         raise ConfigurationError(
             f"{name} is async, which Flask runs only with its extra; install it with: pip install 'flask[async]'"

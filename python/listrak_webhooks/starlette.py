@@ -19,12 +19,11 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from ._extras import missing_framework
+from ._extras import importing
 
-try:
+with importing("starlette", needed_by=__name__):
     import starlette  # noqa: F401  # pyright: ignore[reportUnusedImport]
-except ModuleNotFoundError as error:
-    raise missing_framework("starlette", "Starlette", error) from None
+
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 

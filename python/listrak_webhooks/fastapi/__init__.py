@@ -14,17 +14,13 @@
 with the secret in the environment variable `LISTRAK_WEBHOOK_SECRET`.
 """
 
-from listrak_webhooks._extras import missing_framework
+from listrak_webhooks._extras import importing
 
-try:
+with importing("fastapi", needed_by=__name__):
     import fastapi  # noqa: F401  # pyright: ignore[reportUnusedImport]
-except ModuleNotFoundError as error:
-    raise missing_framework("fastapi", "FastAPI", error) from None
 
 from ._decorator import listrak_webhook
 from ._dependency import ListrakWebhook
-from ._openapi import route_docs, teach_pydantic
-
-teach_pydantic()
+from ._openapi import route_docs
 
 __all__ = ["ListrakWebhook", "listrak_webhook", "route_docs"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from fastapi.openapi.models import APIKey, APIKeyIn
 
 from listrak_webhooks import _models
-from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Event
+from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from listrak_webhooks.exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -205,28 +205,3 @@ def reject_as_parameter(function: Callable[..., Any], message: str) -> None:
         message: what to write instead.
     """
     function.__annotations__["webhook"] = Annotated[Any, _Rejected(message)]
-
-
-def _event_schema(_class: type[Event], source: object, handler: Callable[[Any], Any]) -> Any:
-    """Return what Pydantic knows of `Event`: an object, if a model allows arbitrary ones.
-
-    Raises:
-        ConfigurationError: it is to be filled from a request or made a response, which FastAPI would say in words of
-            Pydantic's.
-    """
-    # Here and not above, because version 1 does not have it, and does not call this.
-    from pydantic.errors import PydanticSchemaGenerationError  # noqa: PLC0415
-
-    try:
-        return handler(source)
-    except PydanticSchemaGenerationError:
-        raise ConfigurationError(
-            "FastAPI cannot fill a parameter of the type Event from a request by itself; put @listrak_webhook between "
-            "@app.post(...) and the handler, or annotate the parameter as Annotated[Event, Depends(ListrakWebhook())]; "
-            "and if Event is what the handler returns, return event.to_dict()"
-        ) from None
-
-
-def teach_pydantic() -> None:
-    """Give `Event` the method by which Pydantic asks a class about itself."""
-    Event.__get_pydantic_core_schema__ = classmethod(_event_schema)  # type: ignore[attr-defined]

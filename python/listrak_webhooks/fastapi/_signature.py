@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, NamedTuple, get_args, get_origin
 
 from fastapi.dependencies.utils import get_dependant
@@ -12,7 +11,8 @@ from fastapi.params import Body, Depends, Param
 
 from listrak_webhooks import _models
 from listrak_webhooks._core import Event
-from listrak_webhooks._http.callables import layers, name_of
+from listrak_webhooks._http.callables import name_of
+from listrak_webhooks._http.signatures import resolved_signature
 from listrak_webhooks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class HandlerSignature(NamedTuple):
             ConfigurationError: the event and the payload cannot be passed to it as it is.
         """
         name = name_of(handler)
-        signature = _resolved(handler)
+        signature = resolved_signature(handler)
         parameters = signature.parameters.values()
         for parameter in parameters:
             if _is_text(parameter.annotation) and not _is_event(parameter.annotation):
@@ -66,7 +66,8 @@ class HandlerSignature(NamedTuple):
             raise ConfigurationError(
                 f"{name} has {len(events)} parameters for the event and needs one; annotate one with Event, from "
                 "listrak_webhooks, which must be imported at run time and not for type checkers alone, and leave out "
-                "Depends: the decorator takes its place"
+                "Depends: the decorator takes its place; or pass parse_as= with the type of the one for the parsed "
+                "payload"
             )
         event, model = next(iter(events), None), next(iter(models), None)
         found = cls(name, signature, event, model, None if model is None else _type_of(model, parse_as))
@@ -129,47 +130,6 @@ def _from_body(parameter: inspect.Parameter) -> list[str]:
 
 
 # Annotations.
-
-
-def _resolved(handler: Callable[..., Any]) -> inspect.Signature:
-    """Return a signature whose annotations are no text, as far as what they name is there.
-
-    Under postponed annotations they are text; also those in a `__signature__` that a decorator has set, which Python
-    itself leaves alone.
-    """
-    signature = _signature(handler)
-    names: dict[str, Any] = next(  # pyright: ignore[reportUnknownVariableType]
-        (each.__globals__ for each in [*layers(handler)][::-1] if hasattr(each, "__globals__")),
-        {},  # pyright: ignore[reportUnknownArgumentType]
-    )
-    parameters = [
-        parameter.replace(annotation=_evaluated(parameter.annotation, names))
-        for parameter in signature.parameters.values()
-    ]
-    return signature.replace(parameters=parameters, return_annotation=_evaluated(signature.return_annotation, names))
-
-
-def _signature(handler: Callable[..., Any]) -> inspect.Signature:
-    try:
-        return inspect.signature(handler)
-    except NameError:
-        # From Python 3.14 on, annotations are evaluated here, and one may name what is for type checkers alone.
-        if sys.version_info >= (3, 14):
-            from annotationlib import Format  # noqa: PLC0415
-
-            return inspect.signature(handler, annotation_format=Format.FORWARDREF)
-        raise
-
-
-def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
-    text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
-    if not isinstance(text, str):
-        return annotation
-    try:
-        return eval(text, names)  # noqa: S307
-    except Exception:  # noqa: BLE001
-        # FastAPI resolves it itself, later or not at all.
-        return annotation
 
 
 def _is_text(annotation: Any) -> bool:

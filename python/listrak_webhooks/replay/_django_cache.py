@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from listrak_webhooks._core import DEFAULT_LEASE, DEFAULT_TOLERANCE
 from listrak_webhooks._event_loops import in_thread, running_library
-from listrak_webhooks._extras import missing_framework
+from listrak_webhooks._extras import importing
 from listrak_webhooks.exceptions import ConfigurationError
 
 from ._guard import StoreGuard
@@ -56,7 +56,7 @@ class DjangoCacheReplayGuard(StoreGuard):
     Raises:
         ConfigurationError: an argument cannot be right; or, with the settings loaded, there is no such cache or it
             cannot promise anything.
-        ModuleNotFoundError: Django is not installed.
+        ImportError: Django is not installed (then a `ModuleNotFoundError`), or too old.
 
     Example:
         >>> from listrak_webhooks.replay import DjangoCacheReplayGuard
@@ -73,10 +73,8 @@ class DjangoCacheReplayGuard(StoreGuard):
         tolerance: Tolerance = DEFAULT_TOLERANCE,
         clock: Clock | None = None,
     ) -> None:
-        try:
+        with importing("django", needed_by="DjangoCacheReplayGuard"):
             from django.conf import settings  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            raise missing_framework("django", "Django", error) from None
         store = _Store(alias, prefix)
         super().__init__(store, lease=lease, fail_open=fail_open, tolerance=tolerance, clock=clock)
         self._alias = alias

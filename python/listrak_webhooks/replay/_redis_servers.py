@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 from bisect import bisect_right
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from listrak_webhooks._extras import check_version
 from listrak_webhooks.exceptions import ConfigurationError
 
 from ._redis_errors import RedisFailure, code_of, describe, place_of
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from listrak_webhooks._steps import Steps
-
-OLDEST = (5, 0)
-"""The oldest redis-py whose connections are known to work here."""
 
 Address: TypeAlias = "tuple[str, int] | None"
 Wire: TypeAlias = "SyncWire | AsyncWire"
@@ -297,10 +294,7 @@ def _check_version(connection_class: Any) -> None:
     modules = [base.__module__ for base in getattr(connection_class, "__mro__", ())]
     if not any(module.startswith("redis.") for module in modules):
         return
-    version = str(getattr(sys.modules.get("redis"), "__version__", ""))
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-    if numbers and numbers < OLDEST:
-        raise ConfigurationError(
-            f"redis-py {version} is too old, because the guard needs {'.'.join(map(str, OLDEST))} or newer; "
-            "pip install --upgrade redis"
-        )
+    try:
+        check_version("redis", needed_by="RedisReplayGuard")
+    except ImportError as error:
+        raise ConfigurationError(str(error)) from None

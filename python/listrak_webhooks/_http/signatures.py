@@ -1,0 +1,97 @@
+"""The signatures of handlers, and what cannot be handed to them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Union, get_args, get_origin
+
+from listrak_webhooks import _models
+from listrak_webhooks._aliases import expanded
+from listrak_webhooks._core import Event
+from listrak_webhooks.exceptions import ConfigurationError
+
+from .callables import layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def resolved_signature(handler: Callable[..., Any]) -> inspect.Signature:
+    """Return a signature whose annotations are no text, as far as what they name is there.
+
+    Under postponed annotations they are text; also those in a `__signature__` that a decorator has set, which Python
+    itself leaves alone.
+    """
+    signature = _signature(handler)
+    names: dict[str, Any] = next(  # pyright: ignore[reportUnknownVariableType]
+        (each.__globals__ for each in [*layers(handler)][::-1] if hasattr(each, "__globals__")),
+        {},  # pyright: ignore[reportUnknownArgumentType]
+    )
+    parameters = [
+        parameter.replace(annotation=_evaluated(parameter.annotation, names))
+        for parameter in signature.parameters.values()
+    ]
+    return signature.replace(parameters=parameters, return_annotation=_evaluated(signature.return_annotation, names))
+
+
+def _signature(handler: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(handler)
+    except NameError:
+        # From Python 3.14 on, annotations are evaluated here, and one may name what is for type checkers alone.
+        if sys.version_info >= (3, 14):
+            from annotationlib import Format  # noqa: PLC0415
+
+            return inspect.signature(handler, annotation_format=Format.FORWARDREF)
+        raise
+
+
+def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
+    text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
+    if not isinstance(text, str):
+        return annotation
+    try:
+        return eval(text, names)  # noqa: S307
+    except Exception:  # noqa: BLE001
+        # FastAPI resolves it itself, later or not at all.
+        return annotation
+
+
+def check_annotation(name: str, parameter: inspect.Parameter) -> None:
+    """Find, before a delivery is lost on it, an event's parameter that is to be something else.
+
+    Args:
+        name: what the view is called.
+        parameter: where it gets the event, with an annotation that is not text, if that could be resolved.
+
+    Raises:
+        ConfigurationError: its annotation is of a type that an `Event` is not.
+    """
+    variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    if parameter.kind not in variable and not _admits_event(parameter.annotation):
+        kind = getattr(parameter.annotation, "__name__", parameter.annotation)
+        raise ConfigurationError(
+            f"{name} takes {parameter.name} as {kind}, and gets an Event; annotate it with Event, and read the payload "
+            "in the view by event.payload, or by event.parse_as with that type"
+        )
+
+
+def _admits_event(annotation: Any) -> bool:
+    try:
+        annotation = expanded(annotation)
+    except TypeError:
+        return True
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _admits_event(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return any(map(_admits_event, get_args(annotation)))
+    if _models.is_model(annotation):
+        return False
+    kind = origin or annotation
+    # From Python 3.11 on, `Any` is a class.
+    if kind in (Any, inspect.Parameter.empty) or not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
+        return True
+    return issubclass(Event, kind)
