@@ -189,6 +189,22 @@ class TestWhereABodyEnds:
         data, missing = wsgi.read_body(environ(stream, **CHUNKED), LIMITS)
         assert (data, missing) == (b"", "the body was sent in chunks and nothing of it was left")
 
+    @pytest.mark.parametrize("gathered", [False, True], ids=["streamed", "gathered"])
+    def test_how_much_is_asked_for_at_once(self, *, gathered: bool) -> None:
+        """Cheroot's reads cost the square of their chunks; a body in memory is handed out whole, without a copy."""
+        asked: list[int] = []
+
+        class Counting(io.BytesIO if gathered else Stream):  # type: ignore[misc]
+            def read(self, size: int) -> bytes:
+                asked.append(size)
+                return super().read(size)  # type: ignore[no-any-return]
+
+        large = wsgi.Limits(Webhook(SECRET), None, "the framework's limit", 5.0)
+        body = b"x" * 200_000
+        marks = {"wsgi.input_terminated": True, **CHUNKED}
+        assert wsgi.read_body(environ(Counting(body), **marks), large) == Body(body)
+        assert (max(asked) > len(body)) == gathered
+
     def test_a_request_without_any_framing_has_no_body(self) -> None:
         """That is so in HTTP/1.1 (RFC 9112, section 6.3), and nothing is missing."""
         assert wsgi.read_body(environ(Endless(b"")), LIMITS) == Body(b"")
