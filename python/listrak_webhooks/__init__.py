@@ -8,7 +8,6 @@
 """
 
 from ._core import Cart, Event, LineItem, Order, Page, Product, Webhook, __version__, sign, verify
-from ._pydantic import teach_pydantic as _teach_pydantic
 from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -28,7 +27,6 @@ from .exceptions import (
 )
 
 # For users who annotate with `Event` and import no adapter, because they forgot the decorator.
-_teach_pydantic(Event)
 
 __all__ = [
     "BodyTooLargeError",

@@ -9,10 +9,8 @@ from .exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._core import Event
 
-
-def _event_schema(_class: type[Event], source: object, handler: Callable[[Any], Any]) -> Any:
+def event_schema(source: object, handler: Callable[[Any], Any]) -> Any:
     """Return what Pydantic knows of `Event`: an object, if a model allows arbitrary ones.
 
     Raises:
@@ -30,8 +28,3 @@ def _event_schema(_class: type[Event], source: object, handler: Callable[[Any], 
             "@app.post(...) and the handler, or annotate the parameter as Annotated[Event, Depends(ListrakWebhook())]; "
             "and if Event is what the handler returns, return event.to_dict()"
         ) from None
-
-
-def teach_pydantic(event: type[Event]) -> None:
-    """Give `Event` the method by which Pydantic asks a class about itself."""
-    event.__get_pydantic_core_schema__ = classmethod(_event_schema)  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ use crate::payload::scan;
 use crate::py::arguments::Model;
 use crate::py::body::LARGE_BODY;
 use crate::py::error::Result;
+use crate::py::package;
 use crate::py::payload::contact::{Contact, Found};
 use crate::py::payload::exact::Payload;
 use crate::py::payload::fields::{Dict, Items, Parsed, Texts};
@@ -400,6 +401,17 @@ impl Event {
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
     fn from_dict(_class: &Bound<'_, PyType>, data: serialize::Data<'_>) -> Result<Self> {
         serialize::from_dict(&data)
+    }
+
+    /// What Pydantic asks a class about itself: that FastAPI cannot make an event out of a request is said there.
+    #[classmethod]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        source: &Bound<'py, PyAny>,
+        handler: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let schema = package::PYDANTIC.get(class.py(), "event_schema")?;
+        Ok(schema.call1((source, handler))?)
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Dict,))> {

@@ -17,6 +17,9 @@ pub(crate) const JSON: Module = Module("listrak_webhooks._json");
 /// `parse(event, type)`: a payload as a type of the user's.
 pub(crate) const MODELS: Module = Module("listrak_webhooks._models");
 
+/// `event_schema(source, handler)`: what Pydantic is told about an event.
+pub(crate) const PYDANTIC: Module = Module("listrak_webhooks._pydantic");
+
 /// What the guards have in common: `check_lease`, `State`, and what is logged of a claim.
 pub(crate) const GUARDS: Module = Module("listrak_webhooks.replay._guard");
 
