@@ -25,6 +25,21 @@ def expanded(model: Any, within: tuple[Any, ...] = ()) -> Any:
     return _with_arguments(model, plain)
 
 
+def without_alias(model: Any) -> Any:
+    """Return what a type stands for, if it is an alias; those within it stay as they are.
+
+    Raises:
+        TypeError: it names itself.
+    """
+    seen: list[Any] = []
+    while _is_alias(alias := model if _is_alias(model) else get_origin(model)):
+        if alias in seen:
+            raise TypeError(f"a payload cannot be read as the type alias {alias.__name__}, which names itself")
+        seen.append(alias)
+        model = _value_of(model, alias)
+    return model
+
+
 def _is_alias(model: Any) -> bool:
     # Python's own class and that of typing_extensions, which is another one.
     return type(model).__name__ == "TypeAliasType"

@@ -110,6 +110,16 @@ def is_model(annotation: Any) -> bool:
     return is_pydantic or _is_struct(kind) or _is_typed_dict(kind) or dataclasses.is_dataclass(kind)
 
 
+def holds_model(annotation: Any) -> bool:
+    """Return whether it is such a class, or has one in it, as a union and a list may."""
+    try:
+        annotation = expanded(annotation)
+    except (TypeError, NameError):
+        # An alias that names itself, or what is not there yet.
+        return False
+    return is_model(get_origin(annotation) or annotation) or any(map(holds_model, get_args(annotation)))
+
+
 def _is_typed_dict(model: object) -> bool:
     # That of typing_extensions is another one to `typing.is_typeddict`.
     return isinstance(model, type) and hasattr(model, "__required_keys__") and hasattr(model, "__total__")
