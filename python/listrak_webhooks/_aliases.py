@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 
 def expanded(model: Any, within: tuple[Any, ...] = ()) -> Any:
-    """Return a type in which each alias is what it stands for; msgspec does not read all of them itself.
+    """Return a type in which each alias is replaced by its type; msgspec does not read all of them itself.
 
     Raises:
         TypeError: an alias names itself, so that there is no end.
@@ -26,7 +26,7 @@ def expanded(model: Any, within: tuple[Any, ...] = ()) -> Any:
 
 
 def without_alias(model: Any) -> Any:
-    """Return what a type stands for, if it is an alias; those within it stay as they are.
+    """Return the type of an alias; a type that is not one, and the aliases within it, stay as they are.
 
     Raises:
         TypeError: it names itself.

@@ -214,7 +214,7 @@ class Event:
         """
         The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
 
-        Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
+        Listrak sends no delivery id; header text is not an identity, because one MAC has several spellings. The MAC is the
         signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
         time window. So keep it among your own systems, and give `public_id` to others.
         """
@@ -265,7 +265,7 @@ class Event:
             model: the type.
 
         Raises:
-            PayloadError: the body is no JSON, or does not fit. The message and `problems` tell where and what was
+            PayloadError: the body is not JSON, or does not fit. The message and `problems` tell where and what was
                 expected, and none of the values.
             ModuleNotFoundError: the library that the type needs is not installed.
             TypeError: neither library can read such a type.
@@ -350,7 +350,7 @@ class LineItem:
     """
     One line of a cart or an order.
 
-    Best effort: Listrak publishes no schema, so each attribute is what stands under one of the names that are likely
+    Best effort: Listrak publishes no schema, so each attribute is what the payload has under one of the names that are likely
     for it, and `None` where there is nothing of its type. Equal if all attributes are, whatever `raw` holds.
     """
     def __eq__(self, other: object, /) -> bool: ...
@@ -817,7 +817,7 @@ class Webhook:
         """
     def check_size(self, /, size: int) -> None:
         """
-        Refuse a body of `size` bytes that is over `max_body`, before it is read.
+        Reject a body of `size` bytes that is over `max_body`, before it is read.
 
         Args:
             size: any int, such as what a stranger wrote as the `Content-Length`.

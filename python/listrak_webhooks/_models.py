@@ -155,8 +155,8 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...
         name = reference.removeprefix("#/$defs/")
         if name in within:
             return {"type": "object", "title": name}
-        beside = {key: value for key, value in fields.items() if key != "$ref"}
-        return _inlined({**definitions[name], **beside}, definitions, (*within, name))
+        siblings = {key: value for key, value in fields.items() if key != "$ref"}
+        return _inlined({**definitions[name], **siblings}, definitions, (*within, name))
     return {
         key: inlined(value) for key, value in fields.items() if key != "$defs" and not _is_discriminator(key, value)
     }
@@ -182,7 +182,7 @@ def _is_for_msgspec(model: Any) -> bool:
 
 
 def _is_struct(model: Any) -> bool:
-    # Whoever has made a `Struct` has imported msgspec.
+    # A program that has made a `Struct` has imported msgspec.
     msgspec = sys.modules.get("msgspec")
     kind = get_origin(model) or model
     return msgspec is not None and isinstance(kind, type) and issubclass(kind, msgspec.Struct)

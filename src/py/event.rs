@@ -121,7 +121,7 @@ impl Event {
     ) -> Result<T> {
         let payload = self.kept_payload(py)?;
         let text = parse::text(self.body.as_bytes(py))?;
-        let reader = Reader::new(py, &self.reading.names, text, payload.exact(text));
+        let reader = Reader::new(py, &self.reading.names, text, payload);
         Ok(read(&reader, &payload.value(py))?)
     }
 
@@ -180,7 +180,7 @@ impl Event {
 
     /// The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
     ///
-    /// Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
+    /// Listrak sends no delivery id; header text is not an identity, because one MAC has several spellings. The MAC is the
     /// signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
     /// time window. So keep it among your own systems, and give `public_id` to others.
     #[getter]
@@ -357,7 +357,7 @@ impl Event {
     ///     model: the type.
     ///
     /// Raises:
-    ///     PayloadError: the body is no JSON, or does not fit. The message and `problems` tell where and what was
+    ///     PayloadError: the body is not JSON, or does not fit. The message and `problems` tell where and what was
     ///         expected, and none of the values.
     ///     ModuleNotFoundError: the library that the type needs is not installed.
     ///     TypeError: neither library can read such a type.

@@ -141,7 +141,7 @@ impl MemoryReplayGuard {
 
 impl MemoryReplayGuard {
     fn store(&self) -> MutexGuard<'_, Store> {
-        // A panic under the lock would be a bug of ours; refusing everything from then on would make it worse.
+        // A panic under the lock would be a bug of ours; rejecting everything from then on would make it worse.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -147,7 +147,7 @@ fn wrong(key: &str) -> Error {
     ))
 }
 
-/// An `int` that fits; a `bool` is none.
+/// An `int` that fits; a `bool` is not one.
 fn integer(object: &Bound<'_, PyAny>) -> Option<i64> {
     object.cast_exact::<PyInt>().ok()?.extract().ok()
 }

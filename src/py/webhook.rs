@@ -169,7 +169,7 @@ impl Webhook {
         self.clock.as_ref().map(|clock| Clock(clock.0.clone_ref(py)))
     }
 
-    /// Refuse a body of `size` bytes that is over `max_body`, before it is read.
+    /// Reject a body of `size` bytes that is over `max_body`, before it is read.
     ///
     /// Args:
     ///     size: any int, such as what a stranger wrote as the `Content-Length`.
@@ -363,7 +363,7 @@ impl Webhook {
                 max_body: max_body.0,
             },
             reading: Reading::new(aliases.0)
-                .map_err(|path| Error::Configuration(format!("the alias {path:?} is no path")))?,
+                .map_err(|path| Error::Configuration(format!("the alias {path:?} is not a path")))?,
             clock,
         })
     }

@@ -19,7 +19,7 @@ pub enum Suspicion {
     Assignment,
     /// Where the secret is to be found.
     Reference,
-    /// What stands in an example, or in a language for nothing.
+    /// What is in an example, or what a language writes for nothing.
     Placeholder,
     /// Asterisks or dots.
     Masked,
