@@ -13,6 +13,7 @@ from listrak_webhooks._types import (
     Aliases,
     Clock,
     Headers,
+    Journey,
     Secrets,
     SigningEncoding,
     SigningTime,
@@ -190,7 +191,7 @@ class Event:
             PayloadError: the body is not a JSON object; nothing else in a body can make a view fail.
         """
     @property
-    def encoding(self, /) -> str:
+    def encoding(self, /) -> SigningEncoding:
         """
         How the signature header was written: `"base64"` or `"hex"`.
         """
@@ -227,7 +228,7 @@ class Event:
             PayloadError: the body is not a JSON object.
         """
     @property
-    def journey(self, /) -> str:
+    def journey(self, /) -> Journey:
         """
         What set the journey off: `"cart"`, `"order"`, `"product"`, `"page"`, `"alert"` or `"custom"`.
 
@@ -286,8 +287,9 @@ class Event:
         The JSON object in the body, built on first use and then kept.
 
         It is what `json.loads` gives: integers exact, up to 4,300 digits; floats to the bit; the last of duplicate
-        keys. What RFC 8259 forbids, such as NaN, trailing data or a byte order mark, is an error, and so is nesting
-        deeper than 201 levels, the outermost object being the first and a number or a string counting as one.
+        keys. A byte order mark in front is passed over. What RFC 8259 forbids, such as NaN or trailing data, is an
+        error, and so is nesting deeper than 201 levels, the outermost object being the first and a number or a string
+        counting as one.
 
         Raises:
             PayloadError: the body is not a JSON object; `body` still holds it.
@@ -498,11 +500,11 @@ class MemoryReplayGuard:
     def __new__(
         cls,
         /,
-        max_entries: int = ...,
+        max_entries: int = 1000000,
         *,
-        lease: float = ...,
+        lease: float = 60,
         fail_open: bool = False,
-        tolerance: Tolerance = ...,
+        tolerance: Tolerance = 900,
         clock: Clock | None = None,
     ) -> MemoryReplayGuard: ...
     def __repr__(self, /) -> str: ...
@@ -803,10 +805,10 @@ class Webhook:
         /,
         secret: Secrets,
         *,
-        tolerance: Tolerance = ...,
-        encoding: AcceptedEncoding = ...,
-        max_body: int = ...,
-        aliases: Aliases = ...,
+        tolerance: Tolerance = 900,
+        encoding: AcceptedEncoding = "any",
+        max_body: int = 4194304,
+        aliases: Aliases = None,
         clock: Clock | None = None,
     ) -> Webhook: ...
     def __repr__(self, /) -> str: ...
@@ -834,18 +836,18 @@ class Webhook:
         The function that returns our own time, if it is not the system's clock.
         """
     @property
-    def encoding(self, /) -> str:
+    def encoding(self, /) -> AcceptedEncoding:
         """
         Which signature encodings are taken: `"any"`, `"base64"` or `"hex"`.
         """
     @staticmethod
     def from_env(
-        name: str = ...,
+        name: str = "LISTRAK_WEBHOOK_SECRET",
         *,
-        tolerance: Tolerance = ...,
-        encoding: AcceptedEncoding = ...,
-        max_body: int = ...,
-        aliases: Aliases = ...,
+        tolerance: Tolerance = 900,
+        encoding: AcceptedEncoding = "any",
+        max_body: int = 4194304,
+        aliases: Aliases = None,
         clock: Clock | None = None,
     ) -> Webhook:
         """
@@ -876,7 +878,7 @@ class Webhook:
         body: bytes | bytearray | memoryview | str,
         timestamp: SigningTime | None = None,
         *,
-        encoding: SigningEncoding = ...,
+        encoding: SigningEncoding = "base64",
     ) -> str:
         """
         Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
@@ -903,7 +905,7 @@ class Webhook:
         body: bytes | bytearray | memoryview | str,
         timestamp: SigningTime | None = None,
         *,
-        encoding: SigningEncoding = ...,
+        encoding: SigningEncoding = "base64",
     ) -> dict[str, str]:
         """
         Return the two headers of a delivery of `body`: the timestamp, and the signature that `sign` returns for it.
@@ -985,7 +987,7 @@ def sign(
     timestamp: SigningTime,
     secret: Secrets,
     *,
-    encoding: SigningEncoding = ...,
+    encoding: SigningEncoding = "base64",
 ) -> str:
     """
     Sign one body in one call, as Listrak would.
@@ -1007,10 +1009,10 @@ def verify(
     secret: Secrets,
     *,
     now: float | None = None,
-    tolerance: Tolerance = ...,
-    encoding: AcceptedEncoding = ...,
-    max_body: int = ...,
-    aliases: Aliases = ...,
+    tolerance: Tolerance = 900,
+    encoding: AcceptedEncoding = "any",
+    max_body: int = 4194304,
+    aliases: Aliases = None,
     clock: Clock | None = None,
 ) -> Event:
     """

@@ -14,6 +14,7 @@ use crate::py::body::{self, LARGE_BODY};
 use crate::py::error::{Error, Result};
 use crate::py::event::Event;
 use crate::py::headers::{self, Value};
+use crate::py::literals::AcceptedEncodingName;
 use crate::py::payload::Reading;
 use crate::py::payload::fields::PathsByName;
 use crate::verify::Verifier;
@@ -145,8 +146,8 @@ impl Webhook {
 
     /// Which signature encodings are taken: `"any"`, `"base64"` or `"hex"`.
     #[getter]
-    fn encoding(&self) -> &'static str {
-        self.verifier.encoding.map_or("any", Encoding::name)
+    fn encoding(&self) -> AcceptedEncodingName {
+        AcceptedEncodingName(self.verifier.encoding.map_or("any", Encoding::name))
     }
 
     /// The largest body that is looked at, in bytes.
@@ -339,7 +340,7 @@ impl Webhook {
             self.verifier.keys.count(),
             if self.verifier.keys.count() == 1 { "" } else { "s" },
             self.tolerance(),
-            self.encoding(),
+            self.encoding().0,
             self.max_body(),
         )
     }

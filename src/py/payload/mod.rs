@@ -12,6 +12,7 @@ pub(super) mod contact;
 pub(super) mod detect;
 pub(super) mod exact;
 pub(super) mod fields;
+pub(super) mod kept;
 pub(super) mod parse;
 mod to_python;
 pub(super) mod value;
