@@ -74,8 +74,9 @@ def parse(body: bytes, model: Any, value: Any) -> tuple[Any, BaseException | Non
 
 
 def _users_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Return a traceback from the first frame on that is not of this package."""
-    while traceback is not None and str(traceback.tb_frame.f_globals.get("__name__")).startswith("listrak_webhooks."):
+    """Return a traceback from the first frame on that is not of this package or of the library that reads the body."""
+    ours = ("listrak_webhooks.", "pydantic.", "msgspec.")
+    while traceback is not None and str(traceback.tb_frame.f_globals.get("__name__")).startswith(ours):
         traceback = traceback.tb_next
     return traceback
 

@@ -2,6 +2,9 @@
 
 A generator yields each call that may have to be awaited and gets its result. So the steps are written once, and who
 runs them decides how: `run` calls, `arun` also awaits.
+
+A result may be a body, and error reporters send the variables of each frame that an exception passes; so no variable
+here holds a result while the steps go on.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ def run(steps: Steps[T]) -> T:
         call = next(steps)
         while True:
             try:
-                result = call()
+                results = [call()]
             except BaseException as error:  # noqa: BLE001, PERF203
                 call = steps.throw(error)
             else:
-                call = steps.send(result)
+                call = steps.send(results.pop())
     except StopIteration as end:
         return cast("T", end.value)
 
@@ -36,12 +39,12 @@ async def arun(steps: Steps[T]) -> T:
         call = next(steps)
         while True:
             try:
-                result = call()
-                if hasattr(result, "__await__"):
-                    result = await result
+                results = [call()]
+                if hasattr(results[0], "__await__"):
+                    results = [await results.pop()]
             except BaseException as error:  # noqa: BLE001, PERF203
                 call = steps.throw(error)
             else:
-                call = steps.send(result)
+                call = steps.send(results.pop())
     except StopIteration as end:
         return cast("T", end.value)

@@ -26,10 +26,10 @@ from ._http.body import (
     missing_body,
     parse_content_length,
 )
+from ._http.callables import check_handler, mark
 from ._http.receiver import Arguments, Receiver, Stack
-from ._http.signatures import check_annotation, resolved_signature
+from ._http.signatures import check_request_and_event
 from ._http.source import ABSENT, SETTING, Given, is_decorated
-from .exceptions import ConfigurationError
 
 with importing("django", needed_by=__name__):
     import django  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -147,10 +147,12 @@ def listrak_webhook(
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         is_async = _is_async(view)
         arguments.check_guard(can_await=is_async)
+        check_handler(view)
         _check_view(view)
         endpoint: Any = _async_endpoint(arguments, view) if is_async else _endpoint(arguments, view)
         # What Django's own csrf_exempt and login_not_required set.
         endpoint.csrf_exempt = True
+        mark(endpoint)
         endpoint.login_required = False
         return cast("Callable[..., Any]", endpoint)
 
@@ -210,23 +212,10 @@ def _check_view(view: Callable[..., Any]) -> None:
         # From `method_decorator`, once for each request.
         return
     name = getattr(view, "__name__", "the view")
-    try:
-        signature = resolved_signature(view)
-    except ValueError:
-        # Something built in, which does not tell.
-        return
-    try:
-        signature.bind_partial(None, None)
-        parameters = [*signature.parameters.values()]
-        if parameters[0].name == "self":
-            raise TypeError  # noqa: TRY301
-    except TypeError:
-        raise ConfigurationError(
-            f"{name} takes no event; it needs a second parameter for it, behind the "
-            "request, and on a class-based view the decorator belongs on dispatch: "
-            'method_decorator(listrak_webhook, name="dispatch")'
-        ) from None
-    check_annotation(name, parameters[min(1, len(parameters) - 1)])
+    on_dispatch = (
+        'on a class-based view the decorator belongs on dispatch: method_decorator(listrak_webhook, name="dispatch")'
+    )
+    check_request_and_event(view, name, on_dispatch, takes_self=False)
 
 
 def _response(view: Callable[..., Any], result: object) -> HttpResponseBase:

@@ -23,6 +23,7 @@ from weakref import WeakSet
 from ._extras import importing
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
+from ._http.callables import check_handler, mark
 from ._http.receiver import Arguments, Receiver, Stack
 from ._http.signatures import check_annotation, resolved_signature
 from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
@@ -127,7 +128,8 @@ def listrak_webhook(
         body_timeout: how many seconds a body may take to arrive, from the first look at it to its end.
 
     Raises:
-        ConfigurationError: a given secret cannot be one; or `replay` is not a guard, or one for `async with` alone.
+        ConfigurationError: a given secret cannot be one; or `replay` is not a guard, or one for `async with` alone; or the
+            view yields, or cannot be called with the event.
             If the secret is missing when a request comes, the response is a 500, and an ERROR is logged: nothing is
             accepted without one.
     """
@@ -148,6 +150,7 @@ def listrak_webhook(
     receiver = Receiver(_STACK, arguments)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., ResponseReturnValue]:
+        check_handler(view)
         _check_view(view)
 
         @functools.wraps(view)
@@ -162,6 +165,7 @@ def listrak_webhook(
                     reception.response = _STACK.empty() if result is None else make_response(result)
             return cast("ResponseReturnValue", reception.response)
 
+        mark(endpoint)
         if resolver is None and not arguments.source.is_given:
             _check_secret_at_start_up(endpoint, arguments.source)
         return endpoint

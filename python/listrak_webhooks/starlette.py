@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from ._extras import importing
 
 with importing("starlette", needed_by=__name__):
-    import starlette  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from starlette.requests import Request
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from ._http.body import DEFAULT_BODY_TIMEOUT
-from ._http.callables import is_async, name_of
+from ._http.callables import check_handler, mark, name_of, runs_in_loop
 from ._http.receiver import Arguments, Receiver
+from ._http.signatures import check_request_and_event
 from ._http.source import ABSENT, Given, is_decorated
 from ._http.starlette import StarletteStack
 from .exceptions import ConfigurationError
@@ -37,8 +38,6 @@ from .exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import TypeAlias
-
-    from starlette.requests import Request
 
     from ._core import Event, Webhook
     from ._http.rejection import Rejection
@@ -115,19 +114,38 @@ def listrak_webhook(
 
     def decorate(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         _check_endpoint(endpoint)
-        call = endpoint if is_async(endpoint) else functools.partial(run_in_threadpool, endpoint)
+        call = endpoint if runs_in_loop(endpoint) else functools.partial(run_in_threadpool, endpoint)
 
         @functools.wraps(endpoint)
-        async def decorated(*args: Any) -> Response:
-            # Starlette passes the request last: behind the `self` of a method, if it is one.
-            async with receiver.receive(args[-1]) as reception:
+        async def decorated(*args: Any, **kwargs: Any) -> Response:
+            args, kwargs, request = _with_request_last(args, kwargs)
+            async with receiver.receive(request) as reception:
                 if reception.event is not None:
-                    reception.response = _response(endpoint, await call(*args, reception.event))
+                    result = await call(*args, reception.event, **kwargs)
+                    # Of a plain wrapper that returned what an async endpoint gives.
+                    result = await result if inspect.isawaitable(result) else result
+                    reception.response = _response(endpoint, result)
             return cast("Response", reception.response)
 
+        mark(decorated)
         return decorated
 
     return decorate
+
+
+def _with_request_last(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], Request]:
+    """Return the arguments of a call with the request as the last one by position, and the request.
+
+    Starlette passes it last, behind the `self` of a method; a decorator over ours may pass it by name.
+    """
+    if args and isinstance(args[-1], Request):
+        return args, kwargs, args[-1]
+    for name, value in kwargs.items():
+        if isinstance(value, Request):
+            return (*args, value), {other: each for other, each in kwargs.items() if other != name}, value
+    raise TypeError("an endpoint with @listrak_webhook was called without a request; pass Starlette's Request")
 
 
 class _Starlette(StarletteStack[Response]):
@@ -156,22 +174,15 @@ def _response(endpoint: Callable[..., Any], result: object) -> Response:
 
 
 def _check_endpoint(endpoint: Callable[..., Any]) -> None:
-    """Find an endpoint that the event cannot be passed to, before a delivery is lost on it.
+    """Find an endpoint that the request and the event cannot be passed to, before a delivery is lost on it.
 
     Raises:
-        ConfigurationError: it is one, or it is a class.
+        ConfigurationError: it is one.
     """
     name = name_of(endpoint)
     if inspect.isclass(endpoint):
         raise ConfigurationError(
             f"{name} is a class; put the decorator on its method: async def post(self, request, event)"
         )
-    try:
-        inspect.signature(endpoint).bind_partial(None, None)
-    except ValueError:
-        # Something built in, which does not tell.
-        return
-    except TypeError:
-        raise ConfigurationError(
-            f"{name} takes no event; it needs a second parameter for it, behind the request"
-        ) from None
+    check_handler(endpoint)
+    check_request_and_event(endpoint, name, "a method of an HTTPEndpoint has them behind self", takes_self=True)

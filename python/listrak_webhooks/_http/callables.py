@@ -8,6 +8,8 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
+from listrak_webhooks.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -47,3 +49,63 @@ if sys.version_info >= (3, 13):
 else:
     # Before 3.12, this one alone knows the mark that asgiref and mocks set.
     _is_coroutine_function = asyncio.iscoroutinefunction
+
+
+def runs_in_loop(function: Any) -> bool:
+    """Return whether calling it gives a coroutine at once, as Starlette tells; a plain wrapper runs in a thread."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return _is_coroutine_function(function) or _is_coroutine_function(getattr(function, "__call__", None))  # noqa: B004
+
+
+def check_callable(function: object, argument: str, meaning: str, count: int) -> None:
+    """Find what cannot be called with `count` arguments by position, before a delivery is lost on it.
+
+    Args:
+        function: what was passed.
+        argument: as what.
+        meaning: what it has to be.
+        count: how many arguments it gets.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    if not callable(function):
+        raise ConfigurationError(f"{argument} must be {meaning}, not an object of the type {type(function).__name__}")
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except ValueError:
+        # Something built in, which does not tell.
+        return
+    except TypeError:
+        raise ConfigurationError(
+            f"{argument} must be {meaning}; {name_of(function)} cannot be called with {count} by position"
+        ) from None
+
+
+DECORATED = "_is_listrak_webhook"
+"""The attribute of what our decorators return; decorators over them copy it."""
+
+
+def mark(endpoint: Any) -> None:
+    """Note that a function has our decorator."""
+    setattr(endpoint, DECORATED, True)
+
+
+def check_handler(handler: Any) -> None:
+    """Find what no decorator of ours can serve.
+
+    Raises:
+        ConfigurationError: it yields, has our decorator already, or is a `staticmethod` or `classmethod` object.
+    """
+    name = name_of(handler)
+    if isinstance(handler, staticmethod | classmethod):
+        kind = type(handler).__name__  # pyright: ignore[reportUnknownArgumentType]
+        raise ConfigurationError(f"{name} is a {kind}; put @{kind} over @listrak_webhook")
+    if getattr(handler, DECORATED, False):
+        raise ConfigurationError(f"{name} has @listrak_webhook twice; leave one of them")
+    if is_generator(handler):
+        raise ConfigurationError(
+            f"{name} yields, and what it yields would be made after the delivery counts as handled; let it return a "
+            "response"
+        )

@@ -22,6 +22,7 @@ from listrak_webhooks.instrumentation import LogListener, OnRejectedListener
 
 from .admission import Admission, check_guard, not_handled
 from .body import DEFAULT_BODY_TIMEOUT, Body, check_body_timeout, verify
+from .callables import check_callable
 from .rejection import Rejection, duplicate_outcome, emit, rejection_outcome
 from .source import ABSENT, Given, Source, check_resolved
 
@@ -126,6 +127,10 @@ class Arguments(Generic[Request]):
         self.source.check()
         if self.source.is_given and self.resolver is not None:
             raise ConfigurationError("pass webhook or resolver, not both: a resolver already returns the Webhook")
+        if self.resolver is not None:
+            check_callable(self.resolver, "resolver", "a function of the request that returns the Webhook", 1)
+        if self.on_rejected is not None:
+            check_callable(self.on_rejected, "on_rejected", "a function of the error and the request", 2)
         self.body_timeout = check_body_timeout(self.body_timeout)
 
     def check_guard(self, *, can_await: bool) -> None:
@@ -174,7 +179,11 @@ class Receiver(Generic[Request, Response]):
         arguments = self.arguments
         if arguments.resolver is None:
             return arguments.source.get()
-        return check_resolved((yield partial(self.stack.call, arguments.resolver, request)))
+        found = yield partial(self.stack.call, arguments.resolver, request)
+        if hasattr(found, "__await__"):
+            # Of a plain function that returned what an async one gives.
+            found = yield lambda: found
+        return check_resolved(found)
 
     async def averify(self, request: Request) -> Event:
         """Do as `verify`, for stacks whose `body` is async: without steps, which cost more than the verification."""
@@ -182,7 +191,8 @@ class Receiver(Generic[Request, Response]):
         if arguments.resolver is None:
             webhook = arguments.source.get()
         else:
-            webhook = check_resolved(await cast("Awaitable[Webhook]", stack.call(arguments.resolver, request)))
+            found: Any = await cast("Awaitable[Webhook]", stack.call(arguments.resolver, request))
+            webhook = check_resolved(await found if hasattr(found, "__await__") else found)
         body = await cast("Awaitable[Body]", stack.body(request, webhook, arguments.body_timeout))
         return verify(webhook, body, stack.headers(request))
 

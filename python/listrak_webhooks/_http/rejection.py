@@ -45,9 +45,10 @@ def emit(listeners: Sequence[Listener], outcome: Outcome, error: Rejection | Non
         try:
             yield partial(listener, outcome, error, request)
         except Exception as raised:  # noqa: BLE001, PERF203
-            # As text: an exception in a log record keeps every frame of its traceback, and these hold the request.
-            text = "".join(traceback.format_exception(raised))
-            logger().error("on_rejected raised; the delivery stays rejected\n%s", text)
+            # As text, because an exception in a log record keeps every frame of its traceback, and these hold the
+            # request; and without its message, which may hold a value of the payload.
+            frames = "".join(traceback.format_tb(raised.__traceback__)).rstrip()
+            logger().error("on_rejected raised %s; the delivery stays rejected\n%s", type(raised).__qualname__, frames)
 
 
 def forget_frames(error: BaseException) -> None:

@@ -78,6 +78,46 @@ def check_annotation(name: str, parameter: inspect.Parameter) -> None:
         )
 
 
+def check_request_and_event(view: Callable[..., Any], name: str, of_methods: str, *, takes_self: bool) -> None:
+    """Find a view that the request and the event cannot be passed to by position, in this order.
+
+    Args:
+        view: it gets what its URL has by name.
+        name: what it is called.
+        of_methods: what to say of methods.
+        takes_self: whether it may be a method.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    try:
+        signature = resolved_signature(view)
+    except ValueError:
+        # Something built in, which does not tell.
+        return
+    parameters = [*signature.parameters.values()]
+    is_method = bool(parameters) and parameters[0].name == "self"
+    if is_method:
+        del parameters[0]
+    try:
+        signature.replace(parameters=parameters).bind_partial(None, None)
+        is_fit = takes_self or not is_method
+    except TypeError:
+        is_fit = False
+    if not is_fit:
+        raise ConfigurationError(
+            f"{name} takes no event; it needs two parameters, for the request and the event in this order, and "
+            f"{of_methods}"
+        )
+    if parameters and _is_event(parameters[0].annotation):
+        raise ConfigurationError(f"{name} takes the event first, and gets the request first; swap the two")
+    check_annotation(name, parameters[min(1, len(parameters) - 1)])
+
+
+def _is_event(annotation: Any) -> bool:
+    return (get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation) is Event
+
+
 def _admits_event(annotation: Any) -> bool:
     try:
         annotation = expanded(annotation)

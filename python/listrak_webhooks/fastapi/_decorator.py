@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from listrak_webhooks._core import Event, MemoryReplayGuard
 from listrak_webhooks._http.body import DEFAULT_BODY_TIMEOUT
-from listrak_webhooks._http.callables import is_async, is_generator, layers, name_of
+from listrak_webhooks._http.callables import check_handler, is_async, layers, mark, name_of
 from listrak_webhooks._http.receiver import Arguments
 from listrak_webhooks._http.source import ABSENT, Given, is_decorated
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError
@@ -106,6 +106,7 @@ def listrak_webhook(  # noqa: PLR0913
         signature = HandlerSignature.of(handler, parse_as)
         endpoint = _plain_endpoint(handler) if arguments.replay is None else _guarded_endpoint(handler, arguments)
         _set_signature(endpoint, handler, signature.with_parameters(_filled(signature, arguments, handler)))
+        mark(endpoint)
         return endpoint
 
     reject_as_parameter(decorate, _NOT_A_DEPENDENCY, "handler")
@@ -123,13 +124,9 @@ def _check_handler(handler: Callable[..., Any]) -> None:
     """Find what cannot handle a webhook.
 
     Raises:
-        ConfigurationError: it yields, or FastAPI already serves it without the decorator.
+        ConfigurationError: it yields, has the decorator twice, or FastAPI already serves it without the decorator.
     """
-    if is_generator(handler):
-        raise ConfigurationError(
-            f"{name_of(handler)} yields, and FastAPI would stream what it yields after the delivery counts as handled; "
-            "let it return, and hand on what takes long"
-        )
+    check_handler(handler)
     if any(map(_is_registered, layers(handler))):
         raise ConfigurationError(
             f"{name_of(handler)} is already a path operation, which FastAPI serves without any verification; put "
