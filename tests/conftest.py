@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from guards import MemcachedServer, Place, RedisServer, django_caches, has_memcached, has_redis, redis_client
-from helpers import SECRET
 from hypothesis import settings
 from listrak_webhooks import Webhook
-from servers import configure_django
+from support.guards import MemcachedServer, Place, RedisServer, django_caches, has_memcached, has_redis, redis_client
+from support.helpers import SECRET
+from support.servers import configure_django
 
 # Shared machines pause at any time: no test here is about how long one example takes.
 settings.register_profile("listrak_webhooks", deadline=None)
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from redis_doubles import Proxy
+    from support.redis_doubles import Proxy
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def memcached_server() -> Generator[MemcachedServer, None, None]:
 @pytest.fixture
 def network(redis_server: RedisServer) -> Generator[Proxy, None, None]:
     """Return a network to the Redis server that can be told to fail."""
-    from redis_doubles import proxy
+    from support.redis_doubles import proxy
 
     with proxy(redis_server.port) as running:
         yield running

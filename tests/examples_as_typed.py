@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from queue_examples import EXAMPLES, Commands, Programs
-from servers import TESTS, Delivery, exchange
+from support.queue_examples import EXAMPLES, Commands, Programs
+from support.servers import TESTS, Delivery, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from guards import RedisServer
+    from support.guards import RedisServer
 
 DIST = TESTS.parent / "dist"
 TUTORIAL = TESTS.parent / "docs" / "tutorial" / "first-delivery.md"

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import listrak_webhooks
 import pytest
-from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 from listrak_webhooks import (
     BodyTooLargeError,
     ConfigurationError,
@@ -29,7 +28,8 @@ from listrak_webhooks import (
 from listrak_webhooks._http.body import DRAIN_BYTES
 from listrak_webhooks._http.source import ABSENT
 from listrak_webhooks.instrumentation import logger
-from servers import (
+from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
+from support.servers import (
     LOGGER,
     PATH,
     Answer,

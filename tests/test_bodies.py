@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from listrak_webhooks import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -26,7 +25,8 @@ from listrak_webhooks import (
 )
 from listrak_webhooks._http import wsgi
 from listrak_webhooks._http.body import DRAIN_BYTES, Body, missing_body, verify
-from servers import forged, signed
+from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
+from support.servers import forged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helpers import BODY, SECRET
 from listrak_webhooks import BodyUnavailableError, SignatureMismatchError, Webhook
 from listrak_webhooks._http import deadline as deadlines
 from listrak_webhooks._http import wsgi
 from listrak_webhooks._http.body import Body, verify
 from listrak_webhooks._http.deadline import BodyDeadline
-from servers import forged, signed
+from support.helpers import BODY, SECRET
+from support.servers import forged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -13,10 +13,10 @@ import listrak_webhooks.django
 import listrak_webhooks.flask
 import pytest
 from django.http import HttpResponse
-from helpers import BODY, SECRET
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks._http.body import DRAIN_BYTES
-from servers import (
+from support.helpers import BODY, SECRET
+from support.servers import (
     PATH,
     PATIENCE,
     Answer,

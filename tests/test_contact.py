@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from contact_reference import contact_of
 from hypothesis import given
 from hypothesis import strategies as st
 from listrak_webhooks import PayloadError
-from payloads import event_of
+from support.contact_reference import contact_of
+from support.payloads import event_of
+from support.servers import TESTS
 
 NAMES = st.sampled_from(
     [
@@ -119,7 +119,7 @@ MEMORY = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from benchmarks.harness.machine import rise_of_peak_memory
-from payloads import event_of
+from support.payloads import event_of
 line = b'{"sku":"a","name":"x\\\\u00e9y","price":"44.99","quantity":2}'
 lines = b'{"email":"jane@example.com","cart":{"items":[' + b",".join([line] * 77_000) + b']}}'
 text = b'{"html":"' + b'<p class=\\\\"x\\\\">y</p>\\\\n' * 200_000 + b'","email":"jane@example.com"}'
@@ -137,8 +137,8 @@ FLAT = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from pathlib import Path
-from payloads import BODIES, WEBHOOK, SECRET
-from helpers import NOW, SENT, sign_like_listrak
+from support.payloads import BODIES, WEBHOOK, SECRET
+from support.helpers import NOW, SENT, sign_like_listrak
 import json
 deliveries = []
 for body in map(json.dumps, BODIES.values()):
@@ -161,8 +161,7 @@ print(size() - before)
 
 
 def _run(script: str) -> list[int]:
-    tests = Path(__file__).parent
-    command = [sys.executable, "-c", script, str(tests), str(tests.parent)]
+    command = [sys.executable, "-c", script, str(TESTS), str(TESTS.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return [int(number) for number in done.stdout.split()]

@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from listrak_webhooks import ConfigurationError, Event, Webhook
-from servers import (
+from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
+from support.servers import (
     PATH,
     Connection,
     Delivery,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from servers import Answer
+    from support.servers import Answer
 
 OTHER_SECRET = "another account's secret"
 VARIABLE = "LISTRAK_WEBHOOK_SECRET"

@@ -10,8 +10,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, base64_of, headers_for, sign_like_listrak, spelled
 from listrak_webhooks import Event, PayloadError, StaleTimestampError, Webhook
+from support.helpers import BODY, NOW, SECRET, SENT, base64_of, headers_for, sign_like_listrak, spelled
 
 MAC = sign_like_listrak(SECRET.encode(), BODY, SENT)
 ATTRIBUTES = ["body", "timestamp", "sent_at", "id", "public_id", "expires_at", "secret_index", "encoding", "payload"]

@@ -8,7 +8,6 @@ from typing import Any
 
 import listrak_webhooks
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, headers_for
 from listrak_webhooks import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -26,6 +25,7 @@ from listrak_webhooks import (
     Webhook,
     WebhookError,
 )
+from support.helpers import BODY, NOW, SECRET, SENT, SIGNATURE, headers_for
 
 # The contract: class, base, code, status.
 TREE: list[tuple[type[WebhookError], type[Exception], str, int]] = [

@@ -13,8 +13,8 @@ from listrak_webhooks._extras import LIBRARIES, check_version, importing
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from servers import TESTS
-from test_imports import run
+from support.blocked import run
+from support.servers import TESTS
 
 ROOT = TESTS.parent
 TOML: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -313,7 +313,7 @@ for attempt in (
         """Not for each delivery."""
         import pydantic
         from listrak_webhooks import _models
-        from payloads import event_of
+        from support.payloads import event_of
 
         checked: list[str] = []
         monkeypatch.setattr(_models, "check_version", lambda module, **_: checked.append(module))

@@ -25,12 +25,13 @@ from fastapi import (
     Request,
     Response,
 )
-from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from listrak_webhooks import ConfigurationError, Event, PayloadError, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
-from servers import (
+from starlette.middleware.base import BaseHTTPMiddleware
+from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
+from support.servers import (
     PATH,
     Answer,
     Connection,
@@ -44,7 +45,6 @@ from servers import (
     signed,
     uvicorn_server,
 )
-from starlette.middleware.base import BaseHTTPMiddleware
 
 OTHER_SECRET = "another account's secret"
 VARIABLE = "LISTRAK_WEBHOOK_SECRET"
@@ -587,7 +587,7 @@ class TestDependencies:
     @pytest.mark.parametrize("path", ["/decorator/7?tag=t", "/alias/7", "/module/7", "/router/dependency/7"])
     def test_annotations_that_are_text(self, path: str) -> None:
         """`from __future__ import annotations`, in a module of its own."""
-        from future_annotations_app import app
+        from support.future_annotations_app import app
 
         answer = post(app, path=path)
         assert answer.status == 200, answer

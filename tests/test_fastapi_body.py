@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import anyio
 import pytest
 from fastapi import Depends, FastAPI
-from helpers import BODY, SECRET
 from listrak_webhooks import BodyTooLargeError, BodyUnavailableError, ConfigurationError, Event, Webhook
 from listrak_webhooks._core import LARGE_BODY
 from listrak_webhooks._http import asgi
@@ -19,7 +18,8 @@ from listrak_webhooks._http.body import DRAIN_BYTES
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import AfterValidator, BaseModel
-from servers import PATH, Answer, Connection, Delivery, acall_asgi, call_asgi, one_refusal, uvicorn_server
+from support.helpers import BODY, SECRET
+from support.servers import PATH, Answer, Connection, Delivery, acall_asgi, call_asgi, one_refusal, uvicorn_server
 
 WEBHOOK = Webhook(SECRET, max_body=100)
 SHORT = 0.3

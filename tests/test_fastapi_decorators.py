@@ -16,13 +16,13 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
-from helpers import BODY, SECRET
 from listrak_webhooks import ConfigurationError, Event, PayloadError, Webhook
 from listrak_webhooks.fastapi import listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard, SqliteReplayGuard
 from pydantic import BaseModel
-from servers import PATH, Answer, Delivery, acall_asgi, call_asgi, forged, one_refusal, signed
 from starlette.requests import HTTPConnection
+from support.helpers import BODY, SECRET
+from support.servers import PATH, Answer, Delivery, acall_asgi, call_asgi, forged, one_refusal, signed
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 NO_JSON = b"{"

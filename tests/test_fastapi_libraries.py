@@ -15,15 +15,15 @@ import sentry_sdk
 from dishka import FromDishka, Provider, Scope, make_async_container
 from dishka.integrations.fastapi import DishkaRoute, inject, setup_dishka
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
-from helpers import SECRET
 from listrak_webhooks import Event, ReplayGuardError, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
-from servers import PATH, Delivery, call_asgi, forged, one_refusal, signed
 from starlette.middleware.base import BaseHTTPMiddleware
+from support.helpers import SECRET
+from support.servers import PATH, Delivery, call_asgi, forged, one_refusal, signed
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,12 @@ from typing import Annotated, Any, TypedDict, cast
 import msgspec
 import pytest
 from fastapi import Body, Depends, FastAPI, Query
-from helpers import SECRET
 from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import AfterValidator, BaseModel, Discriminator, Tag
-from servers import PATH, Answer, Delivery, call_asgi, forged, logged, signed
+from support.helpers import SECRET
+from support.servers import PATH, Answer, Delivery, call_asgi, forged, logged, signed
 
 
 class Line(BaseModel):

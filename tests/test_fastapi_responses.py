@@ -8,14 +8,14 @@ import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.routing import APIRoute
-from helpers import BODY, SECRET
 from listrak_webhooks import Event
 from listrak_webhooks.exceptions import PayloadError, PayloadProblem
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.fastapi._openapi import MOST_PROBLEMS
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
-from servers import PATH, Answer, Delivery, call_asgi, signed
+from support.helpers import BODY, SECRET
+from support.servers import PATH, Answer, Delivery, call_asgi, signed
 
 
 @pytest.fixture(autouse=True)
@@ -202,7 +202,7 @@ class TestStatusHandlers:
 
         app.post(PATH)(listrak_webhook(**options)(nothing) if form == "decorator" else dependent)
         headers = signed()
-        from guards import WEBHOOK
+        from support.guards import WEBHOOK
 
         with guard.handle(WEBHOOK.verify(BODY, headers)):
             answer = post(app, headers)

@@ -7,12 +7,12 @@ from typing import Annotated, Any, NamedTuple
 
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, Response, Security
-from helpers import BODY, SECRET
 from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel, ConfigDict, ValidationError
-from servers import PATH, Answer, Delivery, call_asgi, forged, logged, one_refusal, signed
+from support.helpers import BODY, SECRET
+from support.servers import PATH, Answer, Delivery, call_asgi, forged, logged, one_refusal, signed
 
 
 @pytest.fixture(autouse=True)

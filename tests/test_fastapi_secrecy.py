@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from helpers import SECRET
 from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
-from servers import PATH, Delivery, call_asgi, signed
+from support.helpers import SECRET
+from support.servers import PATH, Delivery, call_asgi, signed
 
 
 @pytest.fixture(autouse=True)

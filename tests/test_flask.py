@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import flask
 import pytest
 from flask.views import MethodView
-from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.flask import listrak_webhook
-from servers import (
+from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
+from support.servers import (
     PATH,
     Connection,
     Delivery,

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from guards import RedisServer, redis_client
-from helpers import SECRET
-from queue_examples import EXAMPLES, Commands, Programs
-from servers import PATIENCE, Delivery, exchange, gunicorn_server, signed
+from support.guards import RedisServer, redis_client
+from support.helpers import SECRET
+from support.queue_examples import EXAMPLES, Commands, Programs
+from support.servers import PATIENCE, Delivery, exchange, gunicorn_server, signed
 
 if TYPE_CHECKING:
     import subprocess
@@ -197,7 +197,7 @@ def place(
     """Yield a place for the test's example, and see afterwards that its logs show no secret, body, address or id."""
     redis = request.getfixturevalue("own_redis") if example.needs_redis else None
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    (tmp_path / "shop.py").write_text("from shop_stand_in import handle as handle\n", encoding="utf-8")
+    (tmp_path / "shop.py").write_text("from support.shop_stand_in import handle as handle\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     settings = {
         "LISTRAK_WEBHOOK_SECRET": SECRET,

@@ -14,11 +14,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from guards import event_of
-from helpers import SECRET
 from listrak_webhooks import Event, PayloadError
-from queue_examples import EXAMPLES
-from servers import TESTS, signed
+from support.guards import event_of
+from support.helpers import SECRET
+from support.queue_examples import EXAMPLES
+from support.servers import TESTS, signed
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from django.http.request import HttpHeaders
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, headers_for, spelled
 from listrak_webhooks import (
     MalformedSignatureError,
     MalformedTimestampError,
@@ -24,6 +23,7 @@ from listrak_webhooks import (
     verify,
 )
 from starlette.datastructures import Headers as StarletteHeaders
+from support.helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, headers_for, spelled
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.datastructures import Headers as WerkzeugHeaders
 

@@ -15,10 +15,10 @@ import listrak_webhooks.django
 import listrak_webhooks.flask
 import pytest
 from flask.views import MethodView
-from helpers import BODY, SECRET
 from listrak_webhooks import ConfigurationError, Event, WebhookError
 from listrak_webhooks._http.source import Source
-from servers import (
+from support.helpers import BODY, SECRET
+from support.servers import (
     Connection,
     Delivery,
     call_django,
@@ -247,8 +247,8 @@ def test_a_view_that_cannot_take_the_event_is_refused_at_once() -> None:
 ATOMIC = """
 import django
 from django.conf import settings
-from helpers import SECRET
-from servers import Delivery, signed
+from support.helpers import SECRET
+from support.servers import Delivery, signed
 
 settings.configure(
     ALLOWED_HOSTS=["*"],

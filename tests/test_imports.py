@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-import subprocess
-import sys
-import textwrap
 from typing import Any
 
 import listrak_webhooks
 import pytest
+from support.blocked import run
 
 FRAMEWORKS = {"flask": "Flask", "fastapi": "FastAPI", "django": "Django", "starlette": "Starlette"}
 HEAVY = (
@@ -26,27 +24,6 @@ HEAVY = (
     "gunicorn",
     "redis",
 )
-
-BLOCK = """
-import sys
-
-class Blocker:
-    '''Finds nothing of what is blocked, as where it is not installed.'''
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in BLOCKED:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return None
-
-BLOCKED = set(sys.argv[1:])
-sys.meta_path.insert(0, Blocker())
-"""
-
-
-def run(script: str, *blocked: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own, in which some modules are not installed."""
-    command = [sys.executable, "-c", BLOCK + textwrap.dedent(script), *blocked]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_the_package_imports_no_framework() -> None:

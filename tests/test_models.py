@@ -17,10 +17,10 @@ import pydantic
 import pytest
 import typing_extensions
 from listrak_webhooks import PayloadError
-from payloads import event_of
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from pydantic_core import PydanticCustomError
-from test_imports import run
+from support.blocked import run
+from support.payloads import event_of
 
 CANARY = "jane@example.com"
 T = TypeVar("T")

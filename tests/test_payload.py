@@ -10,10 +10,10 @@ import traceback
 from typing import Any, NoReturn
 
 import pytest
-from helpers import NOW, SENT, same, sign_like_listrak
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from listrak_webhooks import Event, PayloadError, SignatureMismatchError, Webhook
+from support.helpers import NOW, SENT, same, sign_like_listrak
 
 LEVELS = 201  # counting the outermost object, and a number or a string as one
 DIGITS = 4300

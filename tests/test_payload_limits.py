@@ -14,7 +14,7 @@ import msgspec
 import pydantic
 import pytest
 from listrak_webhooks import PayloadError
-from payloads import event_of
+from support.payloads import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

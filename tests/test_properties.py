@@ -6,7 +6,6 @@ import unicodedata
 from typing import Any
 
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak, verdict_of
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from listrak_webhooks import (
@@ -20,6 +19,7 @@ from listrak_webhooks import (
     sign,
     verify,
 )
+from support.helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak, verdict_of
 
 MAC = sign_like_listrak(SECRET.encode(), BODY, SENT)
 ANOTHER_MAC = sign_like_listrak(b"another", BODY, SENT)

@@ -19,7 +19,7 @@ import listrak_webhooks
 import pytest
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, WebhookError
 from listrak_webhooks.replay import StoreGuard
-from servers import werkzeug_server
+from support.servers import werkzeug_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,15 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from guards import WEBHOOK, event_of, handling, redis_client, run, workers
-from helpers import BODY, NOW, SIGNATURE, TIMESTAMP
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, StaleTimestampError, Webhook
 from listrak_webhooks.replay import MemoryReplayGuard
-from servers import PATIENCE, logged, signed
+from support.guards import WEBHOOK, event_of, handling, redis_client, run, workers
+from support.helpers import BODY, NOW, SIGNATURE, TIMESTAMP
+from support.servers import PATIENCE, logged, signed
 
 if TYPE_CHECKING:
-    from guards import Place
     from listrak_webhooks import Event
+    from support.guards import Place
 
 SYNC = ["memory", "sqlite", "redis", "redis-text", "django-redis", "django-memcached", "own"]
 KINDS = [*SYNC, "redis-async", "own-async"]

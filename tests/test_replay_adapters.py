@@ -15,8 +15,6 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from guards import WEBHOOK, async_redis_client, event_of
-from helpers import BODY, SECRET
 from listrak_webhooks import (
     ConfigurationError,
     DuplicateDeliveryError,
@@ -28,7 +26,9 @@ from listrak_webhooks import (
 from listrak_webhooks._http.admission import Admission
 from listrak_webhooks._steps import arun
 from listrak_webhooks.replay import MemoryReplayGuard, RedisReplayGuard, SqliteReplayGuard
-from servers import (
+from support.guards import WEBHOOK, async_redis_client, event_of
+from support.helpers import BODY, SECRET
+from support.servers import (
     PATH,
     PATIENCE,
     TESTS,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from pathlib import Path
 
-    from guards import RedisServer
+    from support.guards import RedisServer
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 AWAITING = [
@@ -568,10 +568,10 @@ django.setup()
 from django.db import transaction
 from django.test import Client
 from django.urls import path
-from helpers import BODY, SECRET
+from support.helpers import BODY, SECRET
 from listrak_webhooks.django import listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
-from servers import signed
+from support.servers import signed
 
 calls = []
 outcome = "commit"

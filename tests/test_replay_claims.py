@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 import trio
-from guards import AsyncDictionary, Dictionary, Place, event_of
-from helpers import BODY
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
 from listrak_webhooks._event_loops import running_library
 from listrak_webhooks.replay import SqliteReplayGuard, State, StoreGuard
-from servers import PATIENCE, logged
+from support.guards import AsyncDictionary, Dictionary, Place, event_of
+from support.helpers import BODY
+from support.servers import PATIENCE, logged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator

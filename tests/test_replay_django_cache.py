@@ -14,17 +14,17 @@ import pytest
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.test import override_settings
-from guards import Place, event_of, redis_client
-from helpers import BODY
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
 from listrak_webhooks.replay import DjangoCacheReplayGuard
-from servers import PATIENCE, TESTS, configure_django, logged
+from support.guards import Place, event_of, redis_client
+from support.helpers import BODY
+from support.servers import PATIENCE, TESTS, configure_django, logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guards import MemcachedServer, RedisServer
     from listrak_webhooks import Event
+    from support.guards import MemcachedServer, RedisServer
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 FILE = "django.core.cache.backends.filebased.FileBasedCache"
@@ -191,7 +191,7 @@ class TestFit:
             "guards = DjangoCacheReplayGuard('missing'), DjangoCacheReplayGuard()\n"
             "from django.conf import settings\n"
             "settings.configure()\n"
-            "from guards import event_of\n"
+            "from support.guards import event_of\n"
             "from listrak_webhooks import ConfigurationError\n"
             "for guard in guards:\n"
             "    try:\n"
@@ -214,7 +214,7 @@ class TestClaims:
     @pytest.mark.parametrize("kind", ["django-redis", "django-memcached"])
     def test_of_many_who_find_a_lapsed_claim_one_gets_it(self, place: Place, kind: str) -> None:
         """Its process has died, and six others try at the same time."""
-        from guards import workers
+        from support.guards import workers
 
         timestamp, bodies = str(int(time.time())), [f"delivery {number}" for number in range(40)]
         with workers(6, kind, place, lease=1) as started:
@@ -222,8 +222,8 @@ class TestClaims:
                 worker.tell("handle", [], timestamp)
                 worker.answer()
             doomed = place.guard(kind, lease=1)
-            from guards import WEBHOOK
-            from servers import signed
+            from support.guards import WEBHOOK
+            from support.servers import signed
 
             for body in bodies:
                 event = WEBHOOK.verify(body.encode(), signed(body.encode(), timestamp=timestamp))
@@ -343,7 +343,7 @@ class TestLifetimes:
         """Its first second is over as soon as its clock ticks."""
         memcached_server.clear()
         told: list[int] = []
-        with caching("memcached_cache.ClosingCache", LOCATION=f"127.0.0.1:{memcached_server.port}"):
+        with caching("support.memcached_cache.ClosingCache", LOCATION=f"127.0.0.1:{memcached_server.port}"):
             cache: Any = caches["deliveries"]
             real = cache.add
 

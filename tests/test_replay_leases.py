@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from guards import WEBHOOK, Place, event_of, handling, redis_client, run
-from helpers import BODY, NOW, SECRET
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, Event, Webhook
 from listrak_webhooks.replay import SqliteReplayGuard
 from listrak_webhooks.replay import _store as store_module
-from servers import logged, signed
+from support.guards import WEBHOOK, Place, event_of, handling, redis_client, run
+from support.helpers import BODY, NOW, SECRET
+from support.servers import logged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

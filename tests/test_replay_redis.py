@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 import redis.asyncio
-from guards import handling, redis_client
 from listrak_webhooks import ConfigurationError, ReplayGuardError
 from listrak_webhooks.replay import RedisReplayGuard
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
-from redis_doubles import client_at, each_way, fresh_event, handle, in_one_loop
+from support.guards import handling, redis_client
+from support.redis_doubles import client_at, each_way, fresh_event, handle, in_one_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from guards import RedisServer
-    from redis_doubles import Proxy
+    from support.guards import RedisServer
+    from support.redis_doubles import Proxy
 
 # All that users make clients from.
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 import redis.asyncio
-from guards import handling, redis_client
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError
 from listrak_webhooks.replay import RedisReplayGuard, _redis_wire
-from redis_doubles import (
+from support.guards import handling, redis_client
+from support.redis_doubles import (
     Proxy,
     ahandle,
     bodies,
@@ -32,11 +32,11 @@ from redis_doubles import (
     until,
     wait,
 )
-from servers import PATIENCE, configure_django, logged, signed
+from support.servers import PATIENCE, configure_django, logged, signed
 
 if TYPE_CHECKING:
-    from guards import RedisServer
     from listrak_webhooks import Event
+    from support.guards import RedisServer
 
 
 async def open_several(guard: RedisReplayGuard, network: Proxy) -> None:
@@ -275,7 +275,7 @@ class TestLoops:
         """The process ends with an open connection, and redis-py would complain of its loop then."""
         script = (
             "import asyncio, redis.asyncio, sys\n"
-            "from guards import event_of\n"
+            "from support.guards import event_of\n"
             "from listrak_webhooks.replay import RedisReplayGuard\n"
             "guard = RedisReplayGuard(redis.asyncio.Redis(port=int(sys.argv[1])))\n"
             "async def handle():\n"
@@ -304,7 +304,7 @@ def test_a_fork_opens_connections_of_its_own(redis_server: RedisServer) -> None:
     """Two processes that read from one connection get each other's responses."""
     script = (
         "import os, sys, redis\n"
-        "from guards import event_of\n"
+        "from support.guards import event_of\n"
         "from listrak_webhooks.replay import RedisReplayGuard\n"
         "client = redis.Redis(port=int(sys.argv[1]))\n"
         "guard = RedisReplayGuard(client)\n"

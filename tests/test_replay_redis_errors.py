@@ -17,19 +17,19 @@ import redis.asyncio
 import redis.asyncio.cluster
 import redis.asyncio.sentinel
 import redis.sentinel
-from guards import event_of, redis_client
-from helpers import BODY
 from listrak_webhooks import ReplayGuardError
 from listrak_webhooks.replay import RedisReplayGuard
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis_doubles import close, each_way, told
+from support.guards import event_of, redis_client
+from support.helpers import BODY
+from support.redis_doubles import close, each_way, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guards import RedisServer
+    from support.guards import RedisServer
 
 USER, PASSWORD = "jane-the-user", "the-password-of-jane"
 

@@ -15,11 +15,11 @@ import redis.asyncio.cluster
 import redis.asyncio.sentinel
 import redis.cluster
 import redis.sentinel
-from guards import RedisServer, redis_client
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError, Webhook
 from listrak_webhooks.replay import RedisReplayGuard
-from redis_doubles import ahandle, bodies, bulk, close, each_way, fresh_event, handle, proxy, told
-from servers import logged, signed
+from support.guards import RedisServer, redis_client
+from support.redis_doubles import ahandle, bodies, bulk, close, each_way, fresh_event, handle, proxy, told
+from support.servers import logged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

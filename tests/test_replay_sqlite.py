@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from guards import WEBHOOK, event_of
-from helpers import BODY, NOW
 from listrak_webhooks import ConfigurationError, ReplayGuardError
 from listrak_webhooks.replay import SqliteReplayGuard, _sqlite_file
-from servers import PATIENCE, TESTS, logged, signed
+from support.guards import WEBHOOK, event_of
+from support.helpers import BODY, NOW
+from support.servers import PATIENCE, TESTS, logged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -449,7 +449,7 @@ class TestSize:
 
 WRITER = """
 import json, os, sys, time
-from guards import WEBHOOK
+from support.guards import WEBHOOK
 from listrak_webhooks import WebhookError
 from listrak_webhooks.replay import SqliteReplayGuard
 path, count = sys.argv[1], int(sys.argv[2])

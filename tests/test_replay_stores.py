@@ -16,19 +16,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from guards import Place, async_redis_client, event_of, handling, redis_client, run
-from helpers import BODY
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
 from listrak_webhooks.replay import RedisReplayGuard, SqliteReplayGuard
 from listrak_webhooks.replay import _sqlite as sqlite_module
 from listrak_webhooks.replay import _sqlite_file as file_module
-from servers import PATIENCE, logged
+from support.guards import Place, async_redis_client, event_of, handling, redis_client, run
+from support.helpers import BODY
+from support.servers import PATIENCE, logged
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from guards import RedisServer
+    from support.guards import RedisServer
 
 
 def one_record(caplog: pytest.LogCaptureFixture, level: int) -> str:
@@ -255,7 +255,7 @@ class TestSqlite:
         """A connection that two processes use damages the file; the child's handling counts for the parent."""
         script = (
             "import os, sys\n"
-            "from guards import event_of\n"
+            "from support.guards import event_of\n"
             "from listrak_webhooks.replay import SqliteReplayGuard\n"
             "guard, event, later = SqliteReplayGuard(sys.argv[1]), event_of(b'1'), event_of(b'2')\n"
             "with guard.handle(event) as first: assert first\n"

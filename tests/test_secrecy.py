@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import listrak_webhooks
 import pytest
-from helpers import NOW, SENT, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 from listrak_webhooks import ConfigurationError, Webhook, WebhookError, sign, verify
+from support.helpers import NOW, SENT, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import wrapt
 from django.utils.functional import SimpleLazyObject, lazy, lazystr
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, headers_for, sign_like_listrak, spelled
 from listrak_webhooks import ConfigurationError, SignatureMismatchError, Webhook, sign, verify
+from support.helpers import (
+    BODY,
+    NOW,
+    SECRET,
+    SENT,
+    SIGNATURE,
+    TIMESTAMP,
+    base64_of,
+    headers_for,
+    sign_like_listrak,
+    spelled,
+)
 from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:

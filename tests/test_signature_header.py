@@ -7,7 +7,6 @@ import binascii
 from typing import Any
 
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, base64_of, sign_like_listrak, spelled, verdict_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 from listrak_webhooks import (
@@ -17,6 +16,7 @@ from listrak_webhooks import (
     SignatureMismatchError,
     Webhook,
 )
+from support.helpers import BODY, NOW, SECRET, SENT, base64_of, sign_like_listrak, spelled, verdict_of
 
 MAC = sign_like_listrak(SECRET.encode(), BODY, SENT)
 BASE64 = base64_of(MAC)

@@ -9,7 +9,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from helpers import (
+from hypothesis import given
+from hypothesis import strategies as st
+from listrak_webhooks import ConfigurationError, SignatureMismatchError, Webhook, sign, verify
+from support.helpers import (
     BODY,
     NOW,
     SECRET,
@@ -22,9 +25,6 @@ from helpers import (
     sign_like_listrak,
     spelled,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from listrak_webhooks import ConfigurationError, SignatureMismatchError, Webhook, sign, verify
 
 FIRST_TEN_DIGITS = 1_000_000_000
 LAST_TEN_DIGITS = 9_999_999_999

@@ -16,13 +16,13 @@ import pytest
 from django.views import View
 from fastapi import FastAPI
 from flask.views import MethodView
-from helpers import SECRET
 from listrak_webhooks import ConfigurationError, Event
 from listrak_webhooks._aliases import expanded
-from payloads import event_of
 from pydantic import BaseModel
-from servers import PATH, Delivery, call_asgi
-from test_imports import run
+from support.blocked import run
+from support.helpers import SECRET
+from support.payloads import event_of
+from support.servers import PATH, Delivery, call_asgi
 from typing_extensions import TypeAliasType
 
 if TYPE_CHECKING:

@@ -7,19 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from helpers import (
-    BODY,
-    NOW,
-    SECRET,
-    SENT,
-    SIGNATURE,
-    TIMESTAMP,
-    base64_of,
-    headers_for,
-    sign_like_listrak,
-    spelled,
-    verdict_of,
-)
 from hypothesis import example, given
 from hypothesis import strategies as st
 from listrak_webhooks import (
@@ -36,6 +23,19 @@ from listrak_webhooks import (
     Webhook,
     WebhookError,
     verify,
+)
+from support.helpers import (
+    BODY,
+    NOW,
+    SECRET,
+    SENT,
+    SIGNATURE,
+    TIMESTAMP,
+    base64_of,
+    headers_for,
+    sign_like_listrak,
+    spelled,
+    verdict_of,
 )
 
 YEAR = 365 * 24 * 60 * 60

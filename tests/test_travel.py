@@ -9,11 +9,11 @@ import pickle
 from typing import Any
 
 import pytest
-from helpers import NOW, same
 from hypothesis import given
 from hypothesis import strategies as st
 from listrak_webhooks import Event, Webhook
-from payloads import BODIES, SECRET, event_of
+from support.helpers import NOW, same
+from support.payloads import BODIES, SECRET, event_of
 
 ATTRIBUTES = ["body", "timestamp", "sent_at", "id", "expires_at", "secret_index", "encoding"]
 JSON = st.recursive(

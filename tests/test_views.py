@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from listrak_webhooks import Cart, LineItem, Order, Page, PayloadError, Product
-from payloads import ATTRIBUTES, BODIES, SPELLINGS, event_of, spelled, views_of
+from support.payloads import ATTRIBUTES, BODIES, SPELLINGS, event_of, spelled, views_of
 
 VIEWS: list[Any] = [Cart, LineItem, Order, Page, Product]
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import listrak_webhooks
 import pytest
-from helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, headers_for, sign_like_listrak, spelled
 from listrak_webhooks import (
     BodyTooLargeError,
     ConfigurationError,
@@ -28,6 +27,18 @@ from listrak_webhooks import (
     Webhook,
     sign,
     verify,
+)
+from support.helpers import (
+    BODY,
+    NOW,
+    SECRET,
+    SENT,
+    SIGNATURE,
+    TIMESTAMP,
+    base64_of,
+    headers_for,
+    sign_like_listrak,
+    spelled,
 )
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ def same(left: object, right: object) -> bool:
 
 
 def _read_vectors() -> list[Vector]:
-    text = Path(__file__).with_name("data").joinpath("vectors.json").read_text(encoding="utf-8")
+    text = Path(__file__).parents[1].joinpath("data", "vectors.json").read_text(encoding="utf-8")
     entries: list[dict[str, Any]] = json.loads(text)["vectors"]
     vectors = []
     for entry in entries:

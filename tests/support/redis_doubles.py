@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 import redis.asyncio
-from guards import event_of, redis_client
-from servers import PATIENCE
+
+from support.guards import event_of, redis_client
+from support.servers import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
-from helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
+
+from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 
 if TYPE_CHECKING:
     import socketserver
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pytest
 
 PATH = "/listrak"
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 PATIENCE = 20.0
 """Seconds after which something that must not hang is taken to hang."""
 

@@ -9,8 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import NOW, SENT, sign_like_listrak
 from listrak_webhooks import Cart, Event, LineItem, Order, Page, Product, Webhook
+
+from support.helpers import NOW, SENT, sign_like_listrak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 SECRET = b"payload-secret"
 WEBHOOK = Webhook(SECRET, max_body=16 * 1024 * 1024)
 
-BODIES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("data").joinpath("bodies.json").read_text())
+BODIES: dict[str, dict[str, Any]] = json.loads(Path(__file__).parents[1].joinpath("data", "bodies.json").read_text())
 """One for each kind of journey, by its name; made up, not observed."""
 
 OPTIONAL_TEXT = (str, type(None))

@@ -7,10 +7,11 @@ from typing import Annotated
 # FastAPI needs them at run time.
 import listrak_webhooks  # noqa: TC002
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from helpers import SECRET
 from listrak_webhooks import Event  # noqa: TC002
 from listrak_webhooks import Event as Delivery  # noqa: TC002
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
+
+from support.helpers import SECRET
 
 app = FastAPI()
 router = APIRouter(prefix="/router")

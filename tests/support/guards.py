@@ -1,7 +1,7 @@
 """What the tests of the replay guards share: guards of every kind, servers, and workers of their own process.
 
-Run as a script it is such a worker: `python guards.py KIND FOLDER PORT MEMCACHED_PORT LEASE`, told what to do line by
-line.
+Run as a script it is such a worker: `python -m support.guards KIND FOLDER PORT MEMCACHED_PORT LEASE`, told what
+to do line by line.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import SECRET
 from listrak_webhooks import Webhook
 from listrak_webhooks.replay import (
     DjangoCacheReplayGuard,
@@ -30,7 +30,9 @@ from listrak_webhooks.replay import (
     State,
     StoreGuard,
 )
-from servers import PATIENCE, configure_django, signed
+
+from support.helpers import SECRET
+from support.servers import PATIENCE, TESTS, configure_django, signed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -266,7 +268,7 @@ def django_caches(port: int, memcached_port: int = 0) -> dict[str, Any]:
             "LOCATION": f"redis://127.0.0.1:{port}",
         },
         "memcached": {
-            "BACKEND": "memcached_cache.ClosingCache",
+            "BACKEND": "support.memcached_cache.ClosingCache",
             "LOCATION": f"127.0.0.1:{memcached_port}",
             "OPTIONS": {"connect_timeout": 2, "timeout": 2},
         },
@@ -304,8 +306,11 @@ class Worker:
 
     def __init__(self, kind: str, place: Place, lease: float = 60) -> None:
         ports = [str(place.port), str(place.memcached_port)]
-        command = [sys.executable, __file__, kind, str(place.folder), *ports, str(lease)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "support.guards", kind, str(place.folder), *ports, str(lease)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def tell(self, what: str, bodies: list[str], timestamp: str) -> None:
         """Say what to do: to `handle` all these, or to `hang` while handling the first."""
