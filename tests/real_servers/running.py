@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from support.servers import PATIENCE, TESTS, Answer, Delivery
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from .table import Server
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.servers import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent
-SAMPLES = Path(__file__).parent / "typing"
+SAMPLES = TESTS / "typing"
 GOOD = sorted(path.name for path in SAMPLES.glob("*.py") if path.name != "must_fail.py")
 MARK = "  # type: ignore["
 
@@ -37,7 +37,7 @@ def pyright(directory: Path) -> Errors:
         "typeCheckingMode": "strict",
         "include": ["."],
         "pythonVersion": "3.10",
-        "extraPaths": [str(ROOT / "python")],
+        "extraPaths": [str(TESTS.parent / "python")],
     }
     (directory / "pyrightconfig.json").write_text(json.dumps(options))
     command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", "-p", str(directory)]
@@ -94,7 +94,7 @@ def test_the_marks_name_the_right_errors() -> None:
     """Mypy reports a mark where there is no such error, so that a mistake is not excused by another one."""
     pytest.importorskip("mypy")
     command = [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", str(SAMPLES / "must_fail.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TESTS.parent, timeout=120)
     assert done.returncode == 0, done.stdout
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from real_servers.places import Place
 from real_servers.table import ASGI, WSGI, Server
+from support.servers import TESTS
 
-PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "servers.md"
+PAGE = TESTS.parent / "docs" / "how-to" / "servers.md"
 
 
 def _rows(first: str) -> list[list[str]]:

@@ -12,19 +12,19 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import listrak_webhooks
 import pytest
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, WebhookError
 from listrak_webhooks.replay import StoreGuard
-from support.servers import werkzeug_server
+from support.servers import TESTS, werkzeug_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = TESTS.parent
 README = "README.md"
 PAGES = [README, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 PAYLOADS = "docs/reference/payload.md"
@@ -351,9 +351,8 @@ def test_the_table_of_errors_is_complete_and_right() -> None:
 
 def test_the_page_on_payloads_lists_every_name_there_is() -> None:
     """Its table is that of the core, row by row."""
-    root = Path(__file__).parent.parent
     table = (
-        (root / "src/payload/concepts.rs").read_text(encoding="utf-8").split("concepts! {")[1].split("impl Concept")[0]
+        (ROOT / "src/payload/concepts.rs").read_text(encoding="utf-8").split("concepts! {")[1].split("impl Concept")[0]
     )
     concepts = re.findall(r'^ +\w+ "([\w.]+)" \[(.*?)\]', table, re.DOTALL | re.MULTILINE)
     expected = {name: re.findall(r'"([^"]+)"', paths) for name, paths in concepts}

@@ -19,6 +19,7 @@ from listrak_webhooks import ConfigurationError, Event, WebhookError
 from listrak_webhooks._http.source import Source
 from support.helpers import BODY, SECRET
 from support.servers import (
+    TESTS,
     Connection,
     Delivery,
     call_django,
@@ -281,8 +282,7 @@ for body in (b"no json", b"{}"):
 def test_what_a_refused_delivery_did_to_the_database_is_rolled_back() -> None:
     """Under ATOMIC_REQUESTS a view that fails half-way leaves nothing behind, whoever answers for it."""
     command = [sys.executable, "-c", ATOMIC]
-    folder = __file__.rpartition("/")[0]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TESTS)
     assert done.stdout == "400 0\n200 1\n", done.stderr
 
 
