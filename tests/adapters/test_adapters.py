@@ -28,29 +28,15 @@ from listrak_webhooks import (
 from listrak_webhooks._http.body import DRAIN_BYTES
 from listrak_webhooks._http.source import ABSENT
 from listrak_webhooks.instrumentation import logger
-from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
-from support.servers import (
-    LOGGER,
-    PATH,
-    Answer,
-    Delivery,
-    call_asgi,
-    call_django,
-    call_wsgi,
-    configure_django,
-    django_app,
-    forged,
-    logged,
-    one_refusal,
-    signed,
-)
+from support.apps import call_asgi, call_django, call_wsgi, configure_django, django_app
+from support.deliveries import LOGGER, PATH, Answer, Delivery, forged, logged, one_refusal, signed
+from support.helpers import BODY, OTHER_SECRET, SECRET, SIGNATURE, TIMESTAMP, VARIABLE, base64_of, sign_like_listrak
 from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-OTHER_SECRET = "another account's secret"
-VARIABLE = "LISTRAK_WEBHOOK_SECRET"
+pytestmark = pytest.mark.usefixtures("no_secret_around")
 
 
 class Endpoint:
@@ -219,13 +205,6 @@ class Seen(list[Event]):
 
     def __call__(self, event: Event) -> None:
         self.append(event)
-
-
-@pytest.fixture(autouse=True)
-def no_secret_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the secret out of the environment: tests that want one there put it there."""
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.delenv(f"{VARIABLE}_PREVIOUS", raising=False)
 
 
 class TestGenuine:

@@ -25,8 +25,8 @@ from listrak_webhooks import (
 )
 from listrak_webhooks._http import wsgi
 from listrak_webhooks._http.body import DRAIN_BYTES, Body, missing_body, verify
+from support.deliveries import forged, signed
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
-from support.servers import forged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

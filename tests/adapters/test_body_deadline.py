@@ -20,8 +20,8 @@ from listrak_webhooks._http import deadline as deadlines
 from listrak_webhooks._http import wsgi
 from listrak_webhooks._http.body import Body, verify
 from listrak_webhooks._http.deadline import BodyDeadline
+from support.deliveries import forged, signed
 from support.helpers import BODY, SECRET
-from support.servers import forged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Generator

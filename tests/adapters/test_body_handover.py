@@ -15,21 +15,10 @@ import pytest
 from django.http import HttpResponse
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks._http.body import DRAIN_BYTES
-from support.helpers import BODY, SECRET
-from support.servers import (
-    PATH,
-    PATIENCE,
-    Answer,
-    Delivery,
-    call_django,
-    call_wsgi,
-    django_app,
-    exchange,
-    logged,
-    one_refusal,
-    signed,
-    wsgiref_server,
-)
+from support.apps import call_django, call_wsgi, django_app
+from support.deliveries import PATH, Answer, Delivery, logged, one_refusal, signed
+from support.helpers import BODY, PATIENCE, SECRET
+from support.servers import exchange, wsgiref_server
 from werkzeug.middleware.lint import LintMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 

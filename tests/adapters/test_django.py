@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from listrak_webhooks import ConfigurationError, Event, Webhook
-from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
+from support.apps import call_django, configure_django, django_app
+from support.deliveries import PATH, Delivery, forged, logged, one_refusal, signed
+from support.helpers import BODY, OTHER_SECRET, SECRET, SIGNATURE, TIMESTAMP, VARIABLE
 from support.servers import (
-    PATH,
     Connection,
-    Delivery,
-    call_django,
-    configure_django,
-    django_app,
     exchange,
-    forged,
     gunicorn_server,
-    logged,
-    one_refusal,
-    signed,
+    not_on_windows,
     uvicorn_server,
+    wait_for,
+    with_kernel_timeout,
     wsgiref_server,
 )
 
@@ -42,28 +38,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from support.servers import Answer
+    from support.deliveries import Answer
 
-OTHER_SECRET = "another account's secret"
-VARIABLE = "LISTRAK_WEBHOOK_SECRET"
+pytestmark = pytest.mark.usefixtures("secret_in_settings")
+
 REFUSED = {"error": "signature_mismatch"}
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 LOGIN = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
-with_kernel_timeout = pytest.mark.skipif(
-    sys.platform == "win32", reason="on Windows the wait of the development servers is not bounded"
-)
-not_on_windows = pytest.mark.skipif(sys.platform == "win32", reason="Gunicorn does not run on Windows")
 both_protocols = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
-
-
-@pytest.fixture(autouse=True)
-def secret_in_settings(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
-    """Put the secret into the settings, and take it out of the environment."""
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.delenv(f"{VARIABLE}_PREVIOUS", raising=False)
-    with override_settings(LISTRAK_WEBHOOK_SECRET=SECRET):
-        yield
 
 
 SHORT_WAIT = "/short-wait"
@@ -779,14 +762,6 @@ class TestWsgirefServer:
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert time.monotonic() - start < short_wait + 5
         assert "within 0.3 seconds" in one_refusal(caplog, "body_unavailable")
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something has happened in another thread."""
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 def gunicorn_app() -> Any:

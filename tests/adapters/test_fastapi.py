@@ -30,32 +30,14 @@ from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
 from starlette.middleware.base import BaseHTTPMiddleware
-from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
-from support.servers import (
-    PATH,
-    Answer,
-    Connection,
-    Delivery,
-    acall_asgi,
-    call_asgi,
-    exchange,
-    forged,
-    logged,
-    one_refusal,
-    signed,
-    uvicorn_server,
-)
+from support.apps import acall_asgi, call_asgi
+from support.deliveries import PATH, Answer, Delivery, forged, logged, one_refusal, signed
+from support.helpers import BODY, OTHER_SECRET, SECRET, SIGNATURE, TIMESTAMP, VARIABLE
+from support.servers import Connection, exchange, uvicorn_server
 
-OTHER_SECRET = "another account's secret"
-VARIABLE = "LISTRAK_WEBHOOK_SECRET"
+pytestmark = pytest.mark.usefixtures("secret_in_environment")
+
 REFUSED = {"detail": "signature_mismatch"}
-
-
-@pytest.fixture(autouse=True)
-def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the secret where an app without arguments finds it."""
-    monkeypatch.setenv(VARIABLE, SECRET)
-    monkeypatch.delenv(f"{VARIABLE}_PREVIOUS", raising=False)
 
 
 @pytest.fixture

@@ -18,17 +18,15 @@ from listrak_webhooks._http.body import DRAIN_BYTES
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import AfterValidator, BaseModel
+from support.apps import acall_asgi, call_asgi
+from support.deliveries import PATH, Answer, Delivery, one_refusal
 from support.helpers import BODY, SECRET
-from support.servers import PATH, Answer, Connection, Delivery, acall_asgi, call_asgi, one_refusal, uvicorn_server
+from support.servers import Connection, uvicorn_server
+
+pytestmark = pytest.mark.usefixtures("secret_in_environment")
 
 WEBHOOK = Webhook(SECRET, max_body=100)
 SHORT = 0.3
-
-
-@pytest.fixture(autouse=True)
-def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the secret where an app without arguments finds it."""
-    monkeypatch.setenv("LISTRAK_WEBHOOK_SECRET", SECRET)
 
 
 @pytest.fixture

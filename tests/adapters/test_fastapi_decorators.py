@@ -21,17 +21,14 @@ from listrak_webhooks.fastapi import listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard, SqliteReplayGuard
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
+from support.apps import acall_asgi, call_asgi
+from support.deliveries import PATH, Answer, Delivery, forged, one_refusal, signed
 from support.helpers import BODY, SECRET
-from support.servers import PATH, Answer, Delivery, acall_asgi, call_asgi, forged, one_refusal, signed
+
+pytestmark = pytest.mark.usefixtures("secret_in_environment")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 NO_JSON = b"{"
-
-
-@pytest.fixture(autouse=True)
-def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the secret where an app without arguments finds it."""
-    monkeypatch.setenv("LISTRAK_WEBHOOK_SECRET", SECRET)
 
 
 @pytest.fixture

@@ -22,14 +22,11 @@ from pydantic import BaseModel
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from starlette.middleware.base import BaseHTTPMiddleware
+from support.apps import call_asgi
+from support.deliveries import PATH, Delivery, forged, one_refusal, signed
 from support.helpers import SECRET
-from support.servers import PATH, Delivery, call_asgi, forged, one_refusal, signed
 
-
-@pytest.fixture(autouse=True)
-def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the secret where an app without arguments finds it."""
-    monkeypatch.setenv("LISTRAK_WEBHOOK_SECRET", SECRET)
+pytestmark = pytest.mark.usefixtures("secret_in_environment")
 
 
 @pytest.fixture

@@ -14,8 +14,11 @@ from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import AfterValidator, BaseModel, Discriminator, Tag
+from support.apps import call_asgi
+from support.deliveries import PATH, Answer, Delivery, forged, logged, signed
 from support.helpers import SECRET
-from support.servers import PATH, Answer, Delivery, call_asgi, forged, logged, signed
+
+pytestmark = pytest.mark.usefixtures("secret_in_environment")
 
 
 class Line(BaseModel):
@@ -90,12 +93,6 @@ def kind_of(value: Any) -> str:
 Either = Annotated[Annotated[CartMail, Tag("mail")] | Annotated[Line, Tag("line")], Discriminator(kind_of)]
 
 CLASSES: list[Any] = [CartMail, CartStruct, CartData, CartDict]
-
-
-@pytest.fixture(autouse=True)
-def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the secret where an app without arguments finds it."""
-    monkeypatch.setenv("LISTRAK_WEBHOOK_SECRET", SECRET)
 
 
 @pytest.fixture

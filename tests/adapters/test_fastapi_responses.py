@@ -14,14 +14,11 @@ from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.fastapi._openapi import MOST_PROBLEMS
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
-from support.helpers import BODY, SECRET
-from support.servers import PATH, Answer, Delivery, call_asgi, signed
+from support.apps import call_asgi
+from support.deliveries import PATH, Answer, Delivery, signed
+from support.helpers import BODY
 
-
-@pytest.fixture(autouse=True)
-def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the secret where an app without arguments finds it."""
-    monkeypatch.setenv("LISTRAK_WEBHOOK_SECRET", SECRET)
+pytestmark = pytest.mark.usefixtures("secret_in_environment")
 
 
 @pytest.fixture

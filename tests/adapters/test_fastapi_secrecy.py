@@ -11,14 +11,11 @@ from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel
+from support.apps import call_asgi
+from support.deliveries import PATH, Delivery, signed
 from support.helpers import SECRET
-from support.servers import PATH, Delivery, call_asgi, signed
 
-
-@pytest.fixture(autouse=True)
-def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the secret where an app without arguments finds it."""
-    monkeypatch.setenv("LISTRAK_WEBHOOK_SECRET", SECRET)
+pytestmark = pytest.mark.usefixtures("secret_in_environment")
 
 
 @pytest.fixture

@@ -15,20 +15,18 @@ import pytest
 from flask.views import MethodView
 from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.flask import listrak_webhook
-from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
+from support.apps import call_wsgi
+from support.deliveries import PATH, Delivery, forged, logged, one_refusal, signed
+from support.helpers import BODY, OTHER_SECRET, SECRET, SIGNATURE, TIMESTAMP, VARIABLE
 from support.servers import (
-    PATH,
     Connection,
-    Delivery,
-    call_wsgi,
     exchange,
-    forged,
     gunicorn_server,
-    logged,
-    one_refusal,
+    not_on_windows,
     serving,
-    signed,
+    wait_for,
     werkzeug_server,
+    with_kernel_timeout,
 )
 
 if TYPE_CHECKING:
@@ -37,13 +35,7 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
-OTHER_SECRET = "another account's secret"
-VARIABLE = "LISTRAK_WEBHOOK_SECRET"
-
-not_on_windows = pytest.mark.skipif(sys.platform == "win32", reason="Gunicorn does not run on Windows")
-with_kernel_timeout = pytest.mark.skipif(
-    sys.platform == "win32", reason="on Windows the wait of the development servers is not bounded"
-)
+pytestmark = pytest.mark.usefixtures("no_secret_around")
 
 
 def make_app(**config: Any) -> flask.Flask:
@@ -57,13 +49,6 @@ def make_app(**config: Any) -> flask.Flask:
 def app() -> flask.Flask:
     """Return an app without routes."""
     return make_app()
-
-
-@pytest.fixture(autouse=True)
-def no_secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let only those tests have a secret there that put it there."""
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.delenv(f"{VARIABLE}_PREVIOUS", raising=False)
 
 
 @pytest.fixture
@@ -796,14 +781,6 @@ class TestKeepAlive:
             answer = connection.answer()
             assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
             assert connection.socket.recv(1) == b""
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something has happened in another thread."""
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 def gunicorn_app() -> flask.Flask:

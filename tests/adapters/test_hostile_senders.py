@@ -17,20 +17,10 @@ import pytest
 from flask.views import MethodView
 from listrak_webhooks import ConfigurationError, Event, WebhookError
 from listrak_webhooks._http.source import Source
-from support.helpers import BODY, SECRET
-from support.servers import (
-    TESTS,
-    Connection,
-    Delivery,
-    call_django,
-    call_wsgi,
-    django_app,
-    exchange,
-    gunicorn_server,
-    one_refusal,
-    werkzeug_server,
-    wsgiref_server,
-)
+from support.apps import call_django, call_wsgi, django_app
+from support.deliveries import Delivery, one_refusal
+from support.helpers import BODY, SECRET, TESTS
+from support.servers import Connection, exchange, gunicorn_server, werkzeug_server, wsgiref_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -249,7 +239,7 @@ ATOMIC = """
 import django
 from django.conf import settings
 from support.helpers import SECRET
-from support.servers import Delivery, signed
+from support.deliveries import Delivery, signed
 
 settings.configure(
     ALLOWED_HOSTS=["*"],

@@ -26,23 +26,11 @@ from listrak_webhooks import (
 from listrak_webhooks._http.admission import Admission
 from listrak_webhooks._steps import arun
 from listrak_webhooks.replay import MemoryReplayGuard, RedisReplayGuard, SqliteReplayGuard
+from support.apps import acall_asgi, call_asgi
+from support.deliveries import PATH, Answer, Delivery, logged, one_refusal, signed
 from support.guards import WEBHOOK, async_redis_client, event_of
-from support.helpers import BODY, SECRET
-from support.servers import (
-    PATH,
-    PATIENCE,
-    TESTS,
-    Answer,
-    Delivery,
-    acall_asgi,
-    call_asgi,
-    exchange,
-    gunicorn_server,
-    logged,
-    one_refusal,
-    signed,
-    uvicorn_server,
-)
+from support.helpers import BODY, PATIENCE, SECRET, TESTS
+from support.servers import exchange, gunicorn_server, uvicorn_server
 from test_adapters import VARIANTS, Variant
 
 if TYPE_CHECKING:
@@ -571,7 +559,7 @@ from django.urls import path
 from support.helpers import BODY, SECRET
 from listrak_webhooks.django import listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
-from support.servers import signed
+from support.deliveries import signed
 
 calls = []
 outcome = "commit"

@@ -19,10 +19,11 @@ from flask.views import MethodView
 from listrak_webhooks import ConfigurationError, Event
 from listrak_webhooks._aliases import expanded
 from pydantic import BaseModel
+from support.apps import call_asgi
 from support.blocked import run
+from support.deliveries import PATH, Delivery
 from support.helpers import SECRET
 from support.payloads import event_of
-from support.servers import PATH, Delivery, call_asgi
 from typing_extensions import TypeAliasType
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listrak_webhooks import DuplicateDeliveryError
+from support.deliveries import signed
 from support.guards import WEBHOOK, Place
-from support.servers import signed
 
 from .campaign import generator
 

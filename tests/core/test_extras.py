@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from support.blocked import run
-from support.servers import TESTS
+from support.helpers import TESTS
 
 ROOT = TESTS.parent
 TOML: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

@@ -19,6 +19,7 @@ from support.helpers import (
     SENT,
     SIGNATURE,
     TIMESTAMP,
+    VARIABLE,
     base64_of,
     headers_for,
     sign_like_listrak,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 make: Any = Webhook
 """Called with what its types forbid, too."""
-
-VARIABLE = "LISTRAK_WEBHOOK_SECRET"
 
 
 class Written:

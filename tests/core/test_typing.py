@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.servers import TESTS
+from support.helpers import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,6 +35,7 @@ from support.helpers import (
     SENT,
     SIGNATURE,
     TIMESTAMP,
+    VARIABLE,
     base64_of,
     headers_for,
     sign_like_listrak,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 YEAR = 365 * 24 * 60 * 60
-VARIABLE = "LISTRAK_WEBHOOK_SECRET"
 
 
 class TestSecret:

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from support.deliveries import Delivery
+from support.helpers import TESTS
 from support.queue_examples import EXAMPLES, Commands, Programs
-from support.servers import TESTS, Delivery, exchange
+from support.servers import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from support.deliveries import Delivery, signed
 from support.guards import RedisServer, redis_client
-from support.helpers import SECRET
+from support.helpers import PATIENCE, SECRET
 from support.queue_examples import EXAMPLES, Commands, Programs
-from support.servers import PATIENCE, Delivery, exchange, gunicorn_server, signed
+from support.servers import exchange, gunicorn_server
 
 if TYPE_CHECKING:
     import subprocess

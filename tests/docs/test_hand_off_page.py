@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from listrak_webhooks import Event, PayloadError
+from support.deliveries import signed
 from support.guards import event_of
-from support.helpers import SECRET
+from support.helpers import SECRET, TESTS
 from support.queue_examples import EXAMPLES
-from support.servers import TESTS, signed
 
 if TYPE_CHECKING:
     from collections.abc import Generator

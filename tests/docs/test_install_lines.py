@@ -16,7 +16,7 @@ import listrak_webhooks
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from support.servers import TESTS
+from support.helpers import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

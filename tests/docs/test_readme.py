@@ -18,7 +18,8 @@ import listrak_webhooks
 import pytest
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, WebhookError
 from listrak_webhooks.replay import StoreGuard
-from support.servers import TESTS, werkzeug_server
+from support.helpers import TESTS
+from support.servers import werkzeug_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from real_servers.places import Place
 from real_servers.table import ASGI, WSGI, Server
-from support.servers import TESTS
+from support.helpers import TESTS
 
 PAGE = TESTS.parent / "docs" / "how-to" / "servers.md"
 

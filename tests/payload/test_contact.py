@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from listrak_webhooks import PayloadError
 from support.contact_reference import contact_of
+from support.helpers import TESTS
 from support.payloads import event_of
-from support.servers import TESTS
 
 NAMES = st.sampled_from(
     [

@@ -12,7 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from support.servers import PATIENCE, TESTS, Answer, Delivery
+from support.deliveries import Answer, Delivery
+from support.helpers import PATIENCE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

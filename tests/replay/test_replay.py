@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, StaleTimestampError, Webhook
 from listrak_webhooks.replay import MemoryReplayGuard
+from support.deliveries import logged, signed
 from support.guards import WEBHOOK, event_of, handling, redis_client, run, workers
-from support.helpers import BODY, NOW, SIGNATURE, TIMESTAMP
-from support.servers import PATIENCE, logged, signed
+from support.helpers import BODY, NOW, PATIENCE, SIGNATURE, TIMESTAMP
 
 if TYPE_CHECKING:
     from listrak_webhooks import Event

@@ -17,9 +17,9 @@ import trio
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
 from listrak_webhooks._event_loops import running_library
 from listrak_webhooks.replay import SqliteReplayGuard, State, StoreGuard
+from support.deliveries import logged
 from support.guards import AsyncDictionary, Dictionary, Place, event_of
-from support.helpers import BODY
-from support.servers import PATIENCE, logged
+from support.helpers import BODY, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator

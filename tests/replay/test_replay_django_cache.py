@@ -16,9 +16,10 @@ from django.core.cache.backends.base import BaseCache
 from django.test import override_settings
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
 from listrak_webhooks.replay import DjangoCacheReplayGuard
+from support.apps import configure_django
+from support.deliveries import logged
 from support.guards import Place, event_of, redis_client
-from support.helpers import BODY
-from support.servers import PATIENCE, TESTS, configure_django, logged
+from support.helpers import BODY, PATIENCE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,8 +223,8 @@ class TestClaims:
                 worker.tell("handle", [], timestamp)
                 worker.answer()
             doomed = place.guard(kind, lease=1)
+            from support.deliveries import signed
             from support.guards import WEBHOOK
-            from support.servers import signed
 
             for body in bodies:
                 event = WEBHOOK.verify(body.encode(), signed(body.encode(), timestamp=timestamp))

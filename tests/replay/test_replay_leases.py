@@ -15,9 +15,9 @@ import pytest
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, Event, Webhook
 from listrak_webhooks.replay import SqliteReplayGuard
 from listrak_webhooks.replay import _store as store_module
+from support.deliveries import logged, signed
 from support.guards import WEBHOOK, Place, event_of, handling, redis_client, run
 from support.helpers import BODY, NOW, SECRET
-from support.servers import logged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,10 @@ import redis
 import redis.asyncio
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError
 from listrak_webhooks.replay import RedisReplayGuard, _redis_wire
+from support.apps import configure_django
+from support.deliveries import logged, signed
 from support.guards import handling, redis_client
+from support.helpers import PATIENCE
 from support.redis_doubles import (
     Proxy,
     ahandle,
@@ -32,7 +35,6 @@ from support.redis_doubles import (
     until,
     wait,
 )
-from support.servers import PATIENCE, configure_django, logged, signed
 
 if TYPE_CHECKING:
     from listrak_webhooks import Event

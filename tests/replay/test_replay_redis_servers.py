@@ -17,9 +17,9 @@ import redis.cluster
 import redis.sentinel
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError, Webhook
 from listrak_webhooks.replay import RedisReplayGuard
+from support.deliveries import logged, signed
 from support.guards import RedisServer, redis_client
 from support.redis_doubles import ahandle, bodies, bulk, close, each_way, fresh_event, handle, proxy, told
-from support.servers import logged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

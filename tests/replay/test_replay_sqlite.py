@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from listrak_webhooks import ConfigurationError, ReplayGuardError
 from listrak_webhooks.replay import SqliteReplayGuard, _sqlite_file
+from support.deliveries import logged, signed
 from support.guards import WEBHOOK, event_of
-from support.helpers import BODY, NOW
-from support.servers import PATIENCE, TESTS, logged, signed
+from support.helpers import BODY, NOW, PATIENCE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -20,9 +20,9 @@ from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayG
 from listrak_webhooks.replay import RedisReplayGuard, SqliteReplayGuard
 from listrak_webhooks.replay import _sqlite as sqlite_module
 from listrak_webhooks.replay import _sqlite_file as file_module
+from support.deliveries import logged
 from support.guards import Place, async_redis_client, event_of, handling, redis_client, run
-from support.helpers import BODY
-from support.servers import PATIENCE, logged
+from support.helpers import BODY, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -31,8 +31,9 @@ from listrak_webhooks.replay import (
     StoreGuard,
 )
 
-from support.helpers import SECRET
-from support.servers import PATIENCE, TESTS, configure_django, signed
+from support.apps import configure_django
+from support.deliveries import signed
+from support.helpers import PATIENCE, SECRET, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 NOW = 1_700_000_000
 SENT = str(NOW)
 SECRET = "listrak-test-secret"
+OTHER_SECRET = "another account's secret"
+VARIABLE = "LISTRAK_WEBHOOK_SECRET"
+"""The variable of the environment, and the setting, that a secret is taken from."""
 BODY = b'{"campaign":"vip-mailer","email":"jane@example.com"}'
+
+TESTS = Path(__file__).parents[1]
+PATIENCE = 20.0
+"""Seconds after which something that must not hang is taken to hang."""
 
 TIMESTAMP = "LTK-Timestamp"
 SIGNATURE = "LTK-HmacSignature"
@@ -79,7 +86,7 @@ def same(left: object, right: object) -> bool:
 
 
 def _read_vectors() -> list[Vector]:
-    text = Path(__file__).parents[1].joinpath("data", "vectors.json").read_text(encoding="utf-8")
+    text = TESTS.joinpath("data", "vectors.json").read_text(encoding="utf-8")
     entries: list[dict[str, Any]] = json.loads(text)["vectors"]
     vectors = []
     for entry in entries:

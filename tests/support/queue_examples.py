@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from support.servers import PATIENCE, TESTS
+from support.helpers import PATIENCE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ import redis
 import redis.asyncio
 
 from support.guards import event_of, redis_client
-from support.servers import PATIENCE
+from support.helpers import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
