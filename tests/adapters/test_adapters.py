@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import logging
@@ -11,7 +10,7 @@ import sys
 import time
 import traceback
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import listrak_webhooks
 import pytest
@@ -23,188 +22,30 @@ from listrak_webhooks import (
     ReplayGuardError,
     SignatureMismatchError,
     Webhook,
-    WebhookError,
 )
 from listrak_webhooks._http.body import DRAIN_BYTES
 from listrak_webhooks._http.source import ABSENT
 from listrak_webhooks.instrumentation import logger
-from support.apps import call_asgi, call_django, call_wsgi, configure_django, django_app
-from support.deliveries import LOGGER, PATH, Answer, Delivery, forged, logged, one_refusal, signed
+from support.apps import configure_django
+from support.conformance import (
+    Rejections,
+    Seen,
+    every_decorator,
+    every_streaming_variant,
+    every_variant,
+    never,
+    parse,
+)
+from support.deliveries import LOGGER, Delivery, forged, logged, one_refusal, signed
 from support.helpers import BODY, OTHER_SECRET, SECRET, SIGNATURE, TIMESTAMP, VARIABLE, base64_of, sign_like_listrak
 from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
+
+    from support.variants import Variant
 
 pytestmark = pytest.mark.usefixtures("no_secret_around")
-
-
-class Endpoint:
-    """An app with one view behind the adapter, and what that view was called with."""
-
-    def __init__(self, send: Callable[[Delivery], Answer], key: str) -> None:
-        self._send = send
-        self.key = key
-
-    def send(self, delivery: Delivery) -> Answer:
-        """Send a delivery the way the framework's server would."""
-        return self._send(delivery)
-
-    def is_refusal(self, answer: Answer, status: int, code: str) -> bool:
-        """Return whether this is that refusal, in the framework's usual form and without another word."""
-        usual = answer.headers["content-type"].startswith("application/json")
-        return usual and (answer.status, answer.json()) == (status, {self.key: code})
-
-
-class Variant:
-    """One framework, one kind of handler, one kind of server."""
-
-    def __init__(self, framework: str, *, is_async: bool, style: str = "") -> None:
-        self.framework = framework
-        self.is_async = is_async
-        self.style = style
-        self.key = "detail" if framework == "fastapi" else "error"
-        self.name = "-".join(filter(None, [framework, style, "async" if is_async else "def"]))
-
-    @contextlib.contextmanager
-    def endpoint(self, handle: Callable[[Event], Any], *args: Any, **options: Any) -> Generator[Endpoint, None, None]:
-        """Yield an endpoint whose view calls `handle`; the rest are the adapter's own arguments."""
-        make = getattr(self, f"_{self.framework}")
-        with make(handle, args or () if options.get("resolver") else args or (SECRET,), options) as send:
-            yield Endpoint(send, self.key)
-
-    @contextlib.contextmanager
-    def _flask(self, handle: Callable[[Event], Any], args: Any, options: Any) -> Generator[Any, None, None]:
-        import flask
-        from listrak_webhooks.flask import listrak_webhook
-
-        app = flask.Flask("tests")
-        app.config["PROPAGATE_EXCEPTIONS"] = True
-
-        def view(event: Event) -> Any:
-            return handle(event)
-
-        async def async_view(event: Event) -> Any:
-            return handle(event)
-
-        decorate: Any = listrak_webhook(*args, **options)
-        app.post(PATH)(decorate(async_view if self.is_async else view))
-        yield lambda delivery: call_wsgi(app, delivery)
-
-    @contextlib.contextmanager
-    def _fastapi(self, handle: Callable[[Event], Any], args: Any, options: Any) -> Generator[Any, None, None]:
-        import fastapi
-        from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
-
-        app = fastapi.FastAPI()
-
-        def operation(event: Any) -> Any:
-            return handle(event)
-
-        async def async_operation(event: Any) -> Any:
-            return handle(event)
-
-        chosen = async_operation if self.is_async else operation
-        if self.style == "dependency":
-            chosen.__annotations__["event"] = Annotated[Event, fastapi.Depends(ListrakWebhook(*args, **options))]
-            app.post(PATH)(chosen)
-        else:
-            chosen.__annotations__["event"] = Event
-            app.post(PATH)(listrak_webhook(*args, **options)(chosen))
-        yield lambda delivery: call_asgi(app, delivery)
-
-    @contextlib.contextmanager
-    def _starlette(self, handle: Callable[[Event], Any], args: Any, options: Any) -> Generator[Any, None, None]:
-        from listrak_webhooks.starlette import listrak_webhook
-        from starlette.applications import Starlette
-        from starlette.endpoints import HTTPEndpoint
-        from starlette.routing import Route
-
-        def endpoint(request: Any, event: Event) -> Any:
-            return handle(event)
-
-        async def async_endpoint(request: Any, event: Event) -> Any:
-            return handle(event)
-
-        def method(self: Any, request: Any, event: Event) -> Any:
-            return handle(event)
-
-        async def async_method(self: Any, request: Any, event: Event) -> Any:
-            return handle(event)
-
-        decorate: Any = listrak_webhook(*args, **options)
-        if self.style == "class":
-            post = decorate(async_method if self.is_async else method)
-            route = Route(PATH, type("Endpoint", (HTTPEndpoint,), {"post": post}))
-        else:
-            route = Route(PATH, decorate(async_endpoint if self.is_async else endpoint), methods=["POST"])
-        app = Starlette(routes=[route])
-        yield lambda delivery: call_asgi(app, delivery)
-
-    @contextlib.contextmanager
-    def _django(self, handle: Callable[[Event], Any], args: Any, options: Any) -> Generator[Any, None, None]:
-        configure_django()
-        from listrak_webhooks.django import listrak_webhook
-
-        def view(request: Any, event: Event) -> Any:
-            return handle(event)
-
-        async def async_view(request: Any, event: Event) -> Any:
-            return handle(event)
-
-        decorate: Any = listrak_webhook(*args, **options)
-        decorated = decorate(async_view if self.is_async else view)
-        asgi = self.style == "asgi"
-        with django_app((PATH, decorated), asgi=asgi) as app:
-            yield lambda delivery: call_django(app, delivery, asgi=asgi)
-
-
-VARIANTS = [
-    Variant("flask", is_async=False),
-    Variant("flask", is_async=True),
-    Variant("fastapi", is_async=False),
-    Variant("fastapi", is_async=True),
-    Variant("fastapi", is_async=False, style="dependency"),
-    Variant("fastapi", is_async=True, style="dependency"),
-    Variant("starlette", is_async=False),
-    Variant("starlette", is_async=True),
-    Variant("starlette", is_async=False, style="class"),
-    Variant("starlette", is_async=True, style="class"),
-    Variant("django", is_async=False, style="wsgi"),
-    Variant("django", is_async=True, style="wsgi"),
-    Variant("django", is_async=False, style="asgi"),
-    Variant("django", is_async=True, style="asgi"),
-]
-DECORATED = [variant for variant in VARIANTS if variant.style != "dependency"]
-# Under ASGI, Django itself puts the whole body into a file before any view is called.
-STREAMING = [variant for variant in VARIANTS if variant.style != "asgi"]
-
-
-def ids(variant: Variant) -> str:
-    """Return what a variant is called."""
-    return variant.name
-
-
-every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=ids)
-every_decorator = pytest.mark.parametrize("variant", DECORATED, ids=ids)
-every_streaming_variant = pytest.mark.parametrize("variant", STREAMING, ids=ids)
-
-
-def never(event: Event) -> None:
-    """Stand for a handler that must not be reached."""
-    pytest.fail(f"the handler was called with {event}")
-
-
-def parse(event: Event) -> None:
-    """Stand for a handler that asks for the payload, and answers nothing."""
-    assert event.payload is not None
-
-
-class Seen(list[Event]):
-    """A handler that keeps the events."""
-
-    def __call__(self, event: Event) -> None:
-        self.append(event)
 
 
 class TestGenuine:
@@ -482,7 +323,7 @@ class TestTooLarge:
             answer = endpoint.send(_Raw(delivery_pairs))
         # Django answers some by itself, and Werkzeug takes what Python cannot convert for no length at all.
         assert answer.status in {400, 401, 413}, answer
-        if variant.framework == "fastapi":
+        if variant.judges_any_length:
             assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
 
 
@@ -555,23 +396,6 @@ class TestHandler:
         with variant.endpoint(handle) as endpoint:
             assert endpoint.send(Delivery(b"{")).status == 200
         assert logged(caplog) == []
-
-
-class Rejections:
-    """An `on_rejected` of any kind, and what it was told."""
-
-    def __init__(self, *, is_async: bool = False, error: Exception | None = None) -> None:
-        self.calls: list[tuple[WebhookError, Any]] = []
-        self._error = error
-        self.function: Callable[..., Any] = self._later if is_async else self._now
-
-    def _now(self, error: WebhookError, request: Any) -> None:
-        self.calls.append((error, request))
-        if self._error is not None:
-            raise self._error
-
-    async def _later(self, error: WebhookError, request: Any) -> None:
-        self._now(error, request)
 
 
 class TestOnRejected:
@@ -754,7 +578,7 @@ class TestSecret:
         """FastAPI and Django say so at decoration; Flask, whose config may come later, by a 500 that is logged."""
         if value is not None:
             monkeypatch.setenv(VARIABLE, value)
-        if variant.framework == "flask":
+        if variant.finds_secret_late:
             rejections = Rejections()
             with variant.endpoint(never, ABSENT, on_rejected=rejections.function) as endpoint:
                 for headers in (signed(), signed(secret=" "), {}):

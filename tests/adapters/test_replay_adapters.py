@@ -27,26 +27,24 @@ from listrak_webhooks._http.admission import Admission
 from listrak_webhooks._steps import arun
 from listrak_webhooks.replay import MemoryReplayGuard, RedisReplayGuard, SqliteReplayGuard
 from support.apps import acall_asgi, call_asgi
+from support.conformance import (
+    every_awaiting_variant,
+    every_decorator,
+    every_sync_variant,
+    every_variant,
+    every_variant_that_checks_results,
+)
 from support.deliveries import PATH, Answer, Delivery, logged, one_refusal, signed
 from support.guards import WEBHOOK, async_redis_client, event_of
 from support.helpers import BODY, PATIENCE, SECRET, TESTS
 from support.servers import exchange, gunicorn_server, uvicorn_server
-from test_adapters import VARIANTS, Variant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from pathlib import Path
 
     from support.guards import RedisServer
-
-each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-AWAITING = [
-    variant
-    for variant in VARIANTS
-    if variant.framework in {"fastapi", "starlette"} or (variant.framework == "django" and variant.is_async)
-]
-"""Those in whose views something can be awaited by the adapter."""
-SYNC_VIEWS = [variant for variant in VARIANTS if variant not in AWAITING]
+    from support.variants import Variant
 
 
 def delivery() -> Delivery:
@@ -59,19 +57,6 @@ def event_in(sent: Delivery) -> Event:
     return WEBHOOK.verify(sent.body, sent.headers or {})
 
 
-def answer_with(variant: Variant, status: int) -> Any:
-    """Return a response with a status, as the framework has it."""
-    if variant.framework == "flask":
-        return "not now", status
-    if variant.framework == "django":
-        from django.http import HttpResponse
-
-        return HttpResponse("not now", status=status)
-    from fastapi import Response
-
-    return Response("not now", status)
-
-
 @pytest.fixture(params=["memory", "sqlite"])
 def guard(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Return a guard that never waits, or one that may."""
@@ -81,7 +66,7 @@ def guard(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 class TestDuplicate:
     """A delivery that comes again."""
 
-    @each_variant
+    @every_variant
     def test_one_that_was_handled_answers_an_empty_200_and_is_not_handled(
         self, variant: Variant, guard: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -100,7 +85,7 @@ class TestDuplicate:
         assert seen[0].id[:8] in record.getMessage()
         assert seen[0].id[:9] not in record.getMessage()
 
-    @each_variant
+    @every_variant
     def test_one_that_is_being_handled_answers_409(
         self, variant: Variant, guard: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -113,7 +98,7 @@ class TestDuplicate:
         one_refusal(caplog, "duplicate_delivery")
         assert [type(error) for error in told] == [DuplicateDeliveryError]
 
-    @each_variant
+    @every_variant
     def test_a_store_that_does_not_answer_is_503(
         self, variant: Variant, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -128,7 +113,7 @@ class TestDuplicate:
         assert "create its folder" in one_refusal(caplog, "replay_guard_unavailable", logging.ERROR)
         assert [type(error) for error in told] == [ReplayGuardError]
 
-    @each_variant
+    @every_variant
     def test_the_guard_is_not_asked_about_a_forgery(self, variant: Variant) -> None:
         """Strangers can neither fill it nor take an id."""
         guard = MemoryReplayGuard()
@@ -144,7 +129,7 @@ def _fail(event: Event) -> None:
 class TestNotHandled:
     """A delivery that was not handled may come again."""
 
-    @each_variant
+    @every_variant
     def test_the_handlers_exception_passes_and_the_next_try_is_handled(self, variant: Variant, guard: Any) -> None:
         """The very exception."""
         raised = LookupError("no such cart")
@@ -163,11 +148,7 @@ class TestNotHandled:
             assert endpoint.send(sent).status == 200
         assert not results
 
-    @pytest.mark.parametrize(
-        "variant",
-        [variant for variant in VARIANTS if variant.style != "dependency"],
-        ids=lambda variant: variant.name,
-    )
+    @every_decorator
     @pytest.mark.parametrize(("status", "calls"), [(400, 2), (503, 2), (399, 1), (302, 1), (204, 1)])
     def test_an_answer_that_says_no_was_no_handling(
         self, variant: Variant, guard: Any, status: int, calls: int
@@ -177,7 +158,7 @@ class TestNotHandled:
 
         def handle(event: Event) -> Any:
             seen.append(event)
-            return answer_with(variant, status)
+            return variant.response(status)
 
         with variant.endpoint(handle, replay=guard) as endpoint:
             sent = delivery()
@@ -185,11 +166,7 @@ class TestNotHandled:
             endpoint.send(sent)
         assert len(seen) == calls
 
-    @pytest.mark.parametrize(
-        "variant",
-        [variant for variant in VARIANTS if variant.framework != "fastapi"],
-        ids=lambda variant: variant.name,
-    )
+    @every_variant_that_checks_results
     def test_a_view_that_returns_what_is_not_a_response_has_not_handled_the_delivery(
         self, variant: Variant, guard: Any
     ) -> None:
@@ -207,7 +184,7 @@ class TestNotHandled:
                     endpoint.send(sent)
         assert len(seen) == 2
 
-    @each_variant
+    @every_variant
     def test_a_payload_that_is_none_answers_400_and_may_come_again(
         self, variant: Variant, guard: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -218,7 +195,7 @@ class TestNotHandled:
                 assert endpoint.is_refusal(endpoint.send(sent), 400, PayloadError.code)
                 one_refusal(caplog, PayloadError.code)
 
-    @each_variant
+    @every_variant
     def test_a_guards_error_in_the_handler_is_the_handlers_own(self, variant: Variant) -> None:
         """Whoever uses a second guard there has what it raises passed through."""
 
@@ -235,7 +212,7 @@ class TestNotHandled:
 class TestOwnGuard:
     """Guards of a user's own."""
 
-    @each_variant
+    @every_variant
     def test_a_context_manager_is_enough(self, variant: Variant) -> None:
         """`contextlib` makes one of a function."""
         guard = _Own()
@@ -244,7 +221,7 @@ class TestOwnGuard:
             assert [endpoint.send(sent).status, endpoint.send(sent).status] == [200, 200]
         assert guard.calls == ["handle", "again"]
 
-    @pytest.mark.parametrize("variant", AWAITING, ids=lambda variant: variant.name)
+    @every_awaiting_variant
     def test_an_async_one_is_awaited(self, variant: Variant) -> None:
         """Where the view can."""
         guard = _OwnAsync()
@@ -253,7 +230,7 @@ class TestOwnGuard:
             assert [endpoint.send(sent).status, endpoint.send(sent).status] == [200, 200]
         assert guard.calls == ["handle", "again"]
 
-    @pytest.mark.parametrize("variant", SYNC_VIEWS, ids=lambda variant: variant.name)
+    @every_sync_variant
     def test_an_async_one_is_refused_where_nothing_can_await_it(self, variant: Variant) -> None:
         """At decoration, with what to pass instead."""
         guards = _OwnAsync(), RedisReplayGuard(async_redis_client(6379))
@@ -266,7 +243,7 @@ class TestOwnGuard:
             ):
                 pytest.fail("decorated")
 
-    @pytest.mark.parametrize("variant", SYNC_VIEWS, ids=lambda variant: variant.name)
+    @every_sync_variant
     def test_an_async_one_in_disguise_answers_500(self, variant: Variant, caplog: pytest.LogCaptureFixture) -> None:
         """What cannot be known before is said in the log."""
 
@@ -278,7 +255,7 @@ class TestOwnGuard:
             assert endpoint.is_refusal(endpoint.send(delivery()), 500, "configuration_error")
         assert "needs `async with`" in one_refusal(caplog, "configuration_error", logging.ERROR)
 
-    @each_variant
+    @every_variant
     @pytest.mark.parametrize("replay", [True, "sqlite", MemoryReplayGuard, object()])
     def test_what_is_no_guard_is_refused(self, variant: Variant, replay: Any) -> None:
         """At decoration; a class in place of an instance, too."""
@@ -323,7 +300,7 @@ class _OwnAsync:
 class TestLoop:
     """Async views: nothing keeps the loop."""
 
-    @pytest.mark.parametrize("variant", AWAITING, ids=lambda variant: variant.name)
+    @every_awaiting_variant
     def test_a_store_that_takes_its_time_does_not_keep_the_loop(self, variant: Variant) -> None:
         """A sync guard of a user's own runs in a thread."""
         threads: list[threading.Thread] = []
@@ -340,7 +317,7 @@ class TestLoop:
         assert len(threads) == 2
         assert threading.main_thread() not in threads
 
-    @pytest.mark.parametrize("variant", AWAITING, ids=lambda variant: variant.name)
+    @every_awaiting_variant
     def test_an_async_redis_client_guards(self, variant: Variant, redis_server: RedisServer) -> None:
         """A client belongs to the loop that uses it; here each request has one."""
 
