@@ -46,9 +46,9 @@ test-servers: $(VENV)/.built $(VENV)/.servers
 # What concerns the optional libraries, with the oldest that are supported, in an environment of its own. They have wheels
 # for Python 3.10 and 3.11 alone: make test-minimum PYTHON=python3.11
 MINIMUM := .venv-minimum
-MINIMUM_TESTS := $(addprefix tests/,adapters/test_adapters.py adapters/test_body_handover.py adapters/test_django.py \
-	adapters/test_fastapi*.py adapters/test_flask.py adapters/test_replay_adapters.py adapters/test_start_up.py \
-	core/test_extras.py core/test_imports.py payload/test_models.py replay/test_replay_redis.py replay/test_replay_redis_servers.py)
+MINIMUM_TESTS := $(addprefix tests/,$(addprefix adapters/,test_adapters*.py test_body_handover.py test_django*.py test_fastapi*.py \
+	test_flask*.py test_replay_*.py test_start_up.py) core/test_extras.py core/test_imports.py payload/test_models.py \
+	replay/test_replay_redis.py replay/test_replay_redis_servers.py)
 
 test-minimum:
 	$(MAKE) VENV=$(MINIMUM) REQUIREMENTS=requirements/minimum.txt $(MINIMUM)/.built

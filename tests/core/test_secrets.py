@@ -1,17 +1,15 @@
-"""Secrets and other texts: whatever holds them they are one, and never taken apart; and what is likely to be a slip."""
+"""Secrets: whatever holds them they are one, and never taken apart."""
 
 from __future__ import annotations
 
 import array
 import enum
-import logging
 from collections import UserList, UserString, deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import wrapt
 from django.utils.functional import SimpleLazyObject, lazy, lazystr
-from listrak_webhooks import ConfigurationError, SignatureMismatchError, Webhook, sign, verify
+from listrak_webhooks import ConfigurationError, SignatureMismatchError, sign, verify
 from support.helpers import (
     BODY,
     NOW,
@@ -19,69 +17,16 @@ from support.helpers import (
     SENT,
     SIGNATURE,
     TIMESTAMP,
-    VARIABLE,
     base64_of,
     headers_for,
     sign_like_listrak,
     spelled,
 )
+from support.lazy_texts import LAZY, HandingOn, Written, each_lazy, each_text, make
 from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from listrak_webhooks import Event
-
-make: Any = Webhook
-"""Called with what its types forbid, too."""
-
-
-class Written:
-    """A lazy object that was written by hand: it says whose class it has, and how it is converted."""
-
-    def __init__(self, fetch: Callable[[], Any]) -> None:
-        self._fetch = fetch
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        return type(self._fetch())
-
-    def __str__(self) -> Any:
-        return self._fetch()
-
-    def __bytes__(self) -> Any:
-        return self._fetch()
-
-    def __iter__(self) -> Iterator[Any]:
-        raise AssertionError("walked")
-
-    def __len__(self) -> int:
-        raise AssertionError("walked")
-
-    def __getitem__(self, place: object) -> Any:
-        raise AssertionError("walked")
-
-
-class HandingOn(Written):
-    """Another, which hands on every attribute."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fetch(), name)
-
-
-# Each makes an object that Python's own `isinstance` takes for what `fetch` returns.
-LAZY: dict[str, Callable[[Callable[[], Any]], Any]] = {
-    "django": SimpleLazyObject,
-    "werkzeug": LocalProxy,
-    "wrapt": lambda fetch: wrapt.ObjectProxy(fetch()),
-    "wrapt-function": lambda fetch: wrapt.LazyObjectProxy(fetch),
-    "hands-on": HandingOn,
-    "of-another": lambda fetch: SimpleLazyObject(lambda: LocalProxy(fetch)),
-}
-TEXT = {**LAZY, "written": Written}
-
-each_text = pytest.mark.parametrize("lazily", TEXT.values(), ids=TEXT.keys())
-each_lazy = pytest.mark.parametrize("lazily", LAZY.values(), ids=LAZY.keys())
+    from collections.abc import Callable
 
 
 class Shop(str, enum.Enum):
@@ -356,187 +301,3 @@ class TestLists:
         secrets[place] = None
         with pytest.raises(ConfigurationError, match=f"secret number {place + 1} is None: .* is unset"):
             make(secrets)
-
-
-SUSPICIOUS = {
-    '"the one from Listrak"': "is in quotation marks; take them off",
-    "'the one from Listrak'": "is in quotation marks",
-    "b'the one from Listrak'": "looks like the repr of bytes",
-    "${LISTRAK_WEBHOOK_SECRET}": "looks like a variable that was not expanded",
-    "$LISTRAK_WEBHOOK_SECRET": "looks like a variable that was not expanded",
-    "{{ listrak_secret }}": "looks like a variable that was not expanded",
-    "%LISTRAK_WEBHOOK_SECRET%": "looks like a variable that was not expanded",
-    "<secret>": "looks like a placeholder",
-    "changeme": "looks like a placeholder",
-    "your-hmac-secret": "looks like a placeholder",
-    "None": "looks like a placeholder",
-    "null": "looks like a placeholder",
-    "undefined": "looks like a placeholder",
-    "the HMAC secret": "looks like a placeholder",
-    "example-hmac-secret": "looks like a placeholder",
-    '["the-new-one", "the-old-one"]': "looks like a whole document",
-    "LISTRAK_WEBHOOK_SECRET=abc123": "looks like a whole assignment",
-    "arn:aws:secretsmanager:eu-west-1:123:secret:shop": "looks like the place of a secret",
-    "****************": "looks masked",
-    b"the one from Listrak\n": "is bytes and has white space before or after it",
-    b"\xef\xbb\xbfthe one from Listrak": "is bytes and has a byte order mark in it",
-    b"the one from Listrak\x00": "is bytes and has a control character in it",
-    b"'the one from Listrak'": "is in quotation marks",
-}
-SOUND = [SECRET, "correct horse battery staple", "c2VjcmV0LXNlY3JldA==", "9f86d081884c7d65", "don't", b"\xff\xfe\x00"]
-
-
-def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was logged, after checking how."""
-    assert {(record.name, record.levelno) for record in caplog.records} <= {("listrak_webhooks", logging.WARNING)}
-    return [record.getMessage() for record in caplog.records]
-
-
-class TestWarnings:
-    """What is likely to be a slip is logged when the webhook is made."""
-
-    @pytest.mark.parametrize(("secret", "fact"), SUSPICIOUS.items(), ids=map(ascii, SUSPICIOUS))
-    def test_a_suspicious_secret(self, caplog: pytest.LogCaptureFixture, secret: Any, fact: str) -> None:
-        """It is used all the same, because it may be right; the log says what it looks like, and not what it is."""
-        raw = secret.encode() if isinstance(secret, str) else secret
-        webhook = Webhook(secret)
-        (warning,) = warnings_of(caplog)
-        assert warning.startswith(f"the secret {fact}")
-        assert "; " in warning
-        assert raw.decode().strip("\"'b\n\x00") not in warning
-        assert (
-            webhook.verify_values(BODY, SENT, base64_of(sign_like_listrak(raw, BODY, SENT)), now=NOW).secret_index == 0
-        )
-
-    def test_which_one_it_is(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Of several the log gives the number, and of a variable the name."""
-        Webhook([SECRET, "changeme", '"quoted one"'])
-        monkeypatch.setenv(VARIABLE, SECRET)
-        monkeypatch.setenv(f"{VARIABLE}_PREVIOUS", "${OLD_ONE}")
-        Webhook.from_env()
-        Webhook(SimpleLazyObject(lambda: "changeme"))  # type: ignore[arg-type]
-        assert [warning.split(" looks")[0].split(" is in")[0] for warning in warnings_of(caplog)] == [
-            "secret number 2",
-            "secret number 3",
-            f"the environment variable {VARIABLE}_PREVIOUS",
-            "the secret",
-        ]
-
-    @pytest.mark.parametrize("secret", SOUND, ids=spelled)
-    def test_a_sound_secret(self, caplog: pytest.LogCaptureFixture, secret: Any) -> None:
-        """What looks like a secret is not remarked on."""
-        Webhook(secret)
-        Webhook([secret, SECRET])
-        assert warnings_of(caplog) == []
-
-    def test_the_calls_for_once_are_silent(self, caplog: pytest.LogCaptureFixture) -> None:
-        """`verify` and `sign` in one call log nothing, because they would at each delivery."""
-        headers = {TIMESTAMP: SENT, SIGNATURE: sign(BODY, NOW, "changeme")}
-        assert verify(BODY, headers, "changeme", now=NOW).secret_index == 0
-        assert warnings_of(caplog) == []
-
-
-class TestOtherTexts:
-    """Every other argument that is a text, or one or several."""
-
-    @each_text
-    def test_the_name_of_a_variable(
-        self, lazily: Callable[[Callable[[], Any]], Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """`from_env` takes the name whatever holds it."""
-        monkeypatch.setenv("SHOP_SECRET", SECRET)
-        assert make.from_env(lazily(lambda: "SHOP_SECRET")).verify(BODY, headers_for(), now=NOW).secret_index == 0
-
-    @pytest.mark.parametrize("name", [None, 5, b"SHOP_SECRET", ["SHOP_SECRET"], "\ud800"], ids=spelled)
-    def test_what_is_not_the_name_of_a_variable(self, name: Any) -> None:
-        """Anything else is a ConfigurationError that says so."""
-        with pytest.raises(ConfigurationError, match="^name "):  # noqa: RUF043
-            make.from_env(name)
-
-    @each_text
-    def test_an_encoding(self, lazily: Callable[[Callable[[], Any]], Any]) -> None:
-        """The name of an encoding is one whatever holds it."""
-        webhook = make(SECRET, encoding=lazily(lambda: "hex"))
-        assert webhook.encoding == "hex"
-        assert len(webhook.sign(BODY, NOW, encoding=lazily(lambda: "hex"))) == 64
-
-    @each_text
-    def test_aliases(self, lazily: Callable[[Callable[[], Any]], Any]) -> None:
-        """Names and paths are texts whatever holds them, and a path by itself is not taken apart."""
-        aliases = {lazily(lambda: "email"): [lazily(lambda: "mail")]}
-        assert make(SECRET, aliases=aliases).aliases == {"email": ["mail"]}
-        for path in ("mail", b"mail", lazily(lambda: "mail"), lazily(lambda: b"mail")):
-            with pytest.raises(ConfigurationError, match="the aliases of email must be a list of str, not"):
-                make(SECRET, aliases={"email": path})
-
-    @each_lazy
-    def test_lazy_aliases(self, lazily: Callable[[Callable[[], Any]], Any]) -> None:
-        """A lazy mapping is a mapping, and a lazy list a list."""
-        aliases = {"email": lazily(lambda: ["mail"])}
-        assert make(SECRET, aliases=lazily(lambda: aliases)).aliases == {"email": ["mail"]}
-
-    @pytest.mark.parametrize(
-        "paths",
-        [{"mail"}, {"mail": "a"}, UserList(["mail"]), deque(["mail"]), (path for path in ["mail"]), UserString("mail")],
-        ids=lambda paths: type(paths).__name__,
-    )
-    def test_no_other_iterable_holds_paths(self, paths: Any) -> None:
-        """Only a list or a tuple is one of paths."""
-        with pytest.raises(ConfigurationError, match="the aliases of email must be a list of str, not"):
-            make(SECRET, aliases={"email": paths})
-
-    @each_text
-    def test_header_values(self, webhook: Webhook, lazily: Callable[[Callable[[], Any]], Any]) -> None:
-        """A header's value is a text whatever holds it, alone or in a list of one; a lazy `None` is none."""
-        headers: dict[str, Any] = {name: lazily(lambda value=value: value) for name, value in headers_for().items()}  # type: ignore[misc]
-        calls: list[Callable[[], Event]] = [
-            lambda: webhook.verify(BODY, headers, now=NOW),
-            lambda: webhook.verify(BODY, {name: [value] for name, value in headers.items()}, now=NOW),
-            lambda: webhook.verify(BODY, [(name, value) for name, value in headers.items()], now=NOW),  # noqa: C416
-            lambda: webhook.verify_values(BODY, headers[TIMESTAMP], headers[SIGNATURE], now=NOW),
-        ]
-        for call in calls:
-            assert call().secret_index == 0
-        nothing = lazily(lambda: None)
-        pairs = [(TIMESTAMP, nothing), *headers_for().items()]
-        if nothing.__class__ is type(None):
-            assert webhook.verify(BODY, pairs, now=NOW).secret_index == 0
-
-    @each_lazy
-    def test_header_containers(self, webhook: Webhook, lazily: Callable[[Callable[[], Any]], Any]) -> None:
-        """A lazy container is what it stands for, and a lazy text is not one."""
-        headers = headers_for()
-        pairs = [lazily(lambda pair=pair: pair) for pair in headers.items()]  # type: ignore[misc]
-        names = {lazily(lambda name=name: name): value for name, value in headers.items()}  # type: ignore[misc]
-        for container in (headers, [*headers.items()], (*headers.items(),), pairs, names):
-            holder: Any = lazily(lambda container=container: container)  # type: ignore[misc]
-            assert webhook.verify(BODY, holder, now=NOW).secret_index == 0
-        for text in ("ab", b"ab", None):
-            lazy_text: Any = lazily(lambda text=text: text)  # type: ignore[misc]
-            with pytest.raises(TypeError, match="headers must be a mapping"):
-                webhook.verify(BODY, lazy_text, now=NOW)
-
-    @each_text
-    def test_a_body(self, webhook: Webhook, lazily: Callable[[Callable[[], Any]], Any]) -> None:
-        """A body is a text or bytes whatever holds it, and the event has it as plain `bytes`."""
-        for body in (BODY, BODY.decode()):
-            holder: Any = lazily(lambda body=body: body)  # type: ignore[misc]
-            event = webhook.verify(holder, headers_for(), now=NOW)
-            assert type(event.body) is bytes
-            assert event.body == BODY
-            assert webhook.sign(holder, NOW) == headers_for()[SIGNATURE]
-
-    def test_what_cannot_be_read(self, webhook: Webhook) -> None:
-        """Of a body and of headers, what the caller's own object raises passes through."""
-
-        def fetch() -> Any:
-            raise LookupError
-
-        lazy_object: Any = SimpleLazyObject(fetch)
-        for call in (
-            lambda: webhook.verify(lazy_object, headers_for(), now=NOW),
-            lambda: webhook.verify(BODY, lazy_object, now=NOW),
-            lambda: webhook.verify_values(BODY, lazy_object, headers_for()[SIGNATURE], now=NOW),
-        ):
-            with pytest.raises(LookupError):
-                call()  # type: ignore[no-untyped-call]

@@ -1,31 +1,24 @@
-"""What every replay guard promises, in each setting in which it promises it."""
+"""What every replay guard promises, in each setting and in both ways to enter it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, StaleTimestampError, Webhook
 from listrak_webhooks.replay import MemoryReplayGuard
-from support.deliveries import logged, signed
-from support.guards import WEBHOOK, event_of, handling, redis_client, run, workers
-from support.helpers import BODY, NOW, PATIENCE, SIGNATURE, TIMESTAMP
+from support.deliveries import signed
+from support.guard_kinds import KINDS, SYNC, later_than
+from support.guards import WEBHOOK, event_of, handling, redis_client, run
+from support.helpers import BODY, NOW, SIGNATURE, TIMESTAMP
 
 if TYPE_CHECKING:
-    from listrak_webhooks import Event
     from support.guards import Place
 
-SYNC = ["memory", "sqlite", "redis", "redis-text", "django-redis", "django-memcached", "own"]
-KINDS = [*SYNC, "redis-async", "own-async"]
-SHARED = ["sqlite", "redis", "django-redis", "django-memcached"]
-"""Those that several processes share."""
 
 WAYS = [
     *(pytest.param(kind, "with", id=f"{kind}-with") for kind in SYNC),
@@ -37,11 +30,6 @@ each_way = pytest.mark.parametrize(("kind", "way"), WAYS)
 def short_lease(kind: str) -> float:
     """Return a lease that is soon over; caches count in whole seconds."""
     return 1.0 if kind.startswith("django") else 0.4
-
-
-def later_than(lease: float, kind: str) -> float:
-    """Return after how many seconds a lease is over for certain; Memcached's clock ticks once a second."""
-    return lease + (1.1 if kind == "django-memcached" else 0.1)
 
 
 class TestLife:
@@ -189,74 +177,6 @@ class TestLife:
         run(place, steps)
 
 
-class TestMemory:
-    """What only the guard in memory can be asked."""
-
-    def test_when_it_is_full_it_refuses_and_forgets_nothing(self) -> None:
-        """Until an entry is given back or its time is over."""
-        guard = MemoryReplayGuard(2)
-        with guard.handle(event_of(b"1")), guard.handle(event_of(b"2")):
-            pass
-        with pytest.raises(Exception, match=r"the guard is full: each of its 2 .*; raise max_entries") as caught:
-            guard.handle(event_of(b"3")).__enter__()
-        assert getattr(caught.value, "code", "") == "replay_guard_unavailable"
-        with guard.handle(event_of(b"1")) as first:
-            assert not first
-        assert len(guard) == 2
-
-    def test_when_it_is_full_it_can_let_pass(self, caplog: pytest.LogCaptureFixture) -> None:
-        """`fail_open` prefers handling something twice to handling it not at all, and says so."""
-        guard = MemoryReplayGuard(1, fail_open=True)
-        with guard.handle(event_of(b"1")):
-            pass
-        for _ in range(2):
-            with guard.handle(event_of(b"2")) as first:
-                assert first
-        texts = [record.getMessage() for record in logged(caplog)]
-        assert {record.levelno for record in logged(caplog)} == {logging.ERROR}
-        assert "may be handled twice" in texts[0]
-        assert "was handled, but that could not be saved" in texts[1]
-
-    @pytest.mark.parametrize("max_entries", [0, -1, True, None, "9", 1.5])
-    def test_its_size_is_a_positive_number(self, max_entries: Any) -> None:
-        """It is never without a bound."""
-        with pytest.raises(ConfigurationError, match="max_entries must be a positive int"):
-            MemoryReplayGuard(max_entries)
-
-    def test_a_clock_is_a_function(self) -> None:
-        """And one that does not say the time is named."""
-        wrong: Any = 5
-        with pytest.raises(ConfigurationError, match="clock must be a function"):
-            MemoryReplayGuard(clock=wrong)
-        guard = MemoryReplayGuard(clock=lambda: 1 / 0)
-        with pytest.raises(ConfigurationError, match="clock raised ZeroDivision"), guard.handle(event_of(BODY)):
-            pass
-
-    def test_many_entries_stay_within_the_promised_memory_and_time(self) -> None:
-        """Far from a benchmark, which a busy machine would upset: the bounds are wide, and catch a mistake in kind."""
-        guard, now = MemoryReplayGuard(), int(time.time())
-        count = 200_000
-        events = [
-            WEBHOOK.verify(body, WEBHOOK.signed_headers(body, now - 890 + number % 1780))
-            for number, body in ((number, b"%d" % number) for number in range(count))
-        ]
-        before = _resident_bytes()
-        began = time.perf_counter()
-        for event in events:
-            with guard.handle(event):
-                pass
-        elapsed = time.perf_counter() - began
-        assert len(guard) == count
-        assert (_resident_bytes() - before) / count < 200
-        assert elapsed / count < 20e-6
-
-
-def _resident_bytes() -> int:
-    with contextlib.suppress(FileNotFoundError), open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read().split()[1]) * 4096
-    pytest.skip("only Linux tells a process its memory like this")
-
-
 class Clock:
     """A clock that the test turns."""
 
@@ -356,205 +276,6 @@ def _seconds_to_live(place: Place) -> float:
         return float(client.pttl(key)) / 1000
     finally:
         client.close()
-
-
-class TestMany:
-    """The same bytes from many sides at once."""
-
-    @pytest.mark.parametrize("kind", SYNC)
-    def test_of_a_hundred_threads_one_is_the_first(self, place: Place, kind: str) -> None:
-        """The others are told that it is, or was, handled."""
-        guard, event = place.guard(kind), event_of(BODY)
-        barrier = threading.Barrier(100)
-        handled: list[int] = []
-
-        def deliver(number: int) -> str:
-            barrier.wait(PATIENCE)
-            try:
-                with guard.handle(event) as first:
-                    if first:
-                        handled.append(number)
-                        time.sleep(0.02)
-                    return str(first)
-            except DuplicateDeliveryError:
-                return "held"
-
-        with ThreadPoolExecutor(100) as pool:
-            answers = list(pool.map(deliver, range(100)))
-        asyncio.run(place.close())
-        assert len(handled) == 1
-        assert answers.count("True") == 1
-        assert set(answers) <= {"True", "False", "held"}
-
-    @pytest.mark.parametrize("kind", KINDS)
-    def test_of_a_hundred_tasks_one_is_the_first(self, place: Place, kind: str) -> None:
-        """And the loop goes on meanwhile."""
-        handled: list[int] = []
-
-        async def steps() -> None:
-            guard, event = place.guard(kind), event_of(BODY)
-
-            async def deliver(number: int) -> None:
-                with contextlib.suppress(DuplicateDeliveryError):
-                    async with guard.handle(event) as first:
-                        if first:
-                            handled.append(number)
-                            await asyncio.sleep(0.02)
-
-            await asyncio.gather(*(deliver(number) for number in range(100)))
-
-        run(place, steps)
-        assert len(handled) == 1
-
-    @pytest.mark.parametrize(
-        ("kind", "count"),
-        [
-            *((kind, 500) for kind in ("sqlite", "redis", "django-redis", "django-memcached")),
-            *(
-                pytest.param(kind, 10_000, marks=pytest.mark.slow)
-                for kind in ("sqlite", "redis", "django-redis", "django-memcached")
-            ),
-        ],
-    )
-    def test_four_processes_handle_each_delivery_once(self, place: Place, kind: str, count: int) -> None:
-        """Though each of them gets all of them, at once and in the same order."""
-        bodies = [f"delivery {number}" for number in range(count)]
-        timestamp = str(int(time.time()))
-        with workers(4, kind, place) as started:
-            for worker in started:
-                worker.tell("handle", bodies, timestamp)
-            answers = [worker.answer() for worker in started]
-        handled = [body for first, _ in answers for body in first]
-        assert len(handled) == count
-        assert set(handled) == set(bodies)
-
-    def test_ten_thousand_deliveries_in_threads_are_each_handled_once(self) -> None:
-        """Each comes twice, in two threads."""
-        guard = MemoryReplayGuard()
-        events = [event_of(b"%d" % number) for number in range(10_000)]
-        handled: list[Event] = []
-
-        def deliver() -> None:
-            for event in events:
-                with contextlib.suppress(DuplicateDeliveryError), guard.handle(event) as first:
-                    if first:
-                        handled.append(event)
-
-        threads = [threading.Thread(target=deliver) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(PATIENCE)
-        assert len(handled) == 10_000
-        assert set(handled) == set(events)
-
-
-class TestDeath:
-    """What becomes of a delivery whose process dies."""
-
-    @pytest.mark.parametrize("kind", SHARED)
-    def test_a_killed_worker_blocks_its_delivery_for_the_lease_and_no_longer(self, place: Place, kind: str) -> None:
-        """Then the next try is handled, once."""
-        lease, timestamp = 1.0, str(int(time.time()))
-        with workers(2, kind, place, lease) as (doomed, other):
-            doomed.tell("hang", ["a body"], timestamp)
-            assert doomed.answer() == "hanging"
-            began = time.monotonic()
-            doomed.process.kill()
-            doomed.process.wait(PATIENCE)
-            other.tell("handle", ["a body"], timestamp)
-            assert other.answer() == [[], 1]
-            time.sleep(max(0, began + later_than(lease, kind) - time.monotonic()))
-            other.tell("handle", ["a body", "a body"], timestamp)
-            assert other.answer() == [["a body"], 0]
-
-    @pytest.mark.parametrize("kind", SHARED)
-    def test_a_worker_that_is_started_again_knows_what_was_handled(self, place: Place, kind: str) -> None:
-        """The store does, and not the process."""
-        timestamp = str(int(time.time()))
-        for expected in ([["a body"], 0], [[], 0]):
-            with workers(1, kind, place) as (worker,):
-                worker.tell("handle", ["a body"], timestamp)
-                assert worker.answer() == expected
-
-
-class TestCancelled:
-    """A task that is cancelled has handled nothing."""
-
-    @pytest.mark.parametrize("kind", KINDS)
-    def test_in_the_block_its_claim_is_given_back(self, place: Place, kind: str) -> None:
-        """Before the cancelled task has ended."""
-
-        async def steps() -> None:
-            guard, event = place.guard(kind), event_of(BODY)
-            entered = asyncio.Event()
-
-            async def deliver() -> None:
-                async with guard.handle(event):
-                    entered.set()
-                    await asyncio.sleep(PATIENCE)
-
-            task = asyncio.create_task(deliver())
-            await entered.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            async with guard.handle(event) as first:
-                assert first is True
-
-        run(place, steps)
-
-    @pytest.mark.parametrize("kind", ["sqlite", "redis", "redis-async", "django-redis"])
-    def test_on_its_way_into_the_block_too(self, place: Place, kind: str) -> None:
-        """The store may give the claim to somebody who has gone."""
-
-        async def steps() -> None:
-            guard = place.guard(kind)
-            for number in range(30):
-                event = event_of(b"%d" % number)
-
-                async def deliver(event: Event = event) -> None:
-                    async with guard.handle(event):
-                        await asyncio.sleep(PATIENCE)
-
-                task = asyncio.create_task(deliver())
-                await asyncio.sleep(number * 0.0001)
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                async with guard.handle(event) as first:
-                    assert first is True
-
-        run(place, steps)
-
-    @pytest.mark.parametrize("kind", ["sqlite", "redis-async"])
-    def test_again_and_again_its_claim_is_given_back_all_the_same(self, place: Place, kind: str) -> None:
-        """Some frameworks cancel a task at every step that it takes."""
-
-        async def steps() -> None:
-            guard, event = place.guard(kind), event_of(BODY)
-            entered = asyncio.Event()
-
-            async def deliver() -> None:
-                async with guard.handle(event):
-                    entered.set()
-                    await asyncio.sleep(PATIENCE)
-
-            task = asyncio.create_task(deliver())
-            await entered.wait()
-            while not task.done():
-                task.cancel()
-                await asyncio.sleep(0)
-            deadline = time.monotonic() + 5
-            while True:
-                with contextlib.suppress(DuplicateDeliveryError):
-                    async with guard.handle(event) as first:
-                        assert first is True
-                        return
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.01)
-
-        run(place, steps)
 
 
 def test_an_async_client_needs_async_with(place: Place) -> None:

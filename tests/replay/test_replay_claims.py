@@ -1,52 +1,29 @@
-"""What a claim does between entering and leaving: interrupted, cancelled, closed, misused, under any event loop."""
+"""What a claim does between entering and leaving: if it is misused, interrupted or closed."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import logging
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
-import trio
-from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayGuardError
-from listrak_webhooks._event_loops import running_library
-from listrak_webhooks.replay import SqliteReplayGuard, State, StoreGuard
+from listrak_webhooks import DuplicateDeliveryError
+from listrak_webhooks.replay import SqliteReplayGuard, State
+from support.claims import SYNC, each_loop, run_in
 from support.deliveries import logged
-from support.guards import AsyncDictionary, Dictionary, Place, event_of
+from support.guards import Place, event_of, is_first
 from support.helpers import BODY, PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
     from pathlib import Path
     from types import FrameType
 
-    from listrak_webhooks import Event
     from listrak_webhooks.replay import Delivery
-
-SYNC = ["memory", "sqlite", "redis", "django-redis", "django-memcached", "own"]
-LOOPS = ["asyncio", "trio"]
-
-each_loop = pytest.mark.parametrize("loop", LOOPS)
-
-
-def run_in(loop: str, place: Place, steps: Callable[[], Awaitable[None]]) -> None:
-    """Run a test's steps under asyncio or trio, and close the clients behind it."""
-    try:
-        anyio.run(steps, backend=loop)
-    finally:
-        asyncio.run(place.close())
-
-
-def is_first(guard: Any, event: Event) -> bool:
-    """Handle an event, and return whether it was to be handled; nobody else holds it."""
-    with guard.handle(event) as first:
-        return bool(first)
 
 
 class TestMisuse:
@@ -337,261 +314,3 @@ class TestClosed:
                 assert first
 
         asyncio.run(again())
-
-
-class TestLoops:
-    """The same under asyncio and under trio, which FastAPI runs on too."""
-
-    @each_loop
-    @pytest.mark.parametrize("kind", [*SYNC, "own-async"])
-    def test_the_life_of_a_claim(self, place: Place, kind: str, loop: str) -> None:
-        """Held, given back, completed."""
-
-        async def steps() -> None:
-            guard, event = place.guard(kind), event_of(BODY)
-            with contextlib.suppress(LookupError):
-                async with guard.handle(event) as first:
-                    assert first
-                    with pytest.raises(DuplicateDeliveryError):
-                        await guard.handle(event).__aenter__()
-                    raise LookupError
-            for expected in (True, False, False):
-                async with guard.handle(event) as first:
-                    assert first is expected
-
-        run_in(loop, place, steps)
-
-    @each_loop
-    @pytest.mark.parametrize("kind", [*SYNC, "own-async"])
-    def test_a_task_that_is_cancelled_in_the_block_gives_its_claim_back(
-        self, place: Place, kind: str, loop: str
-    ) -> None:
-        """Before the cancelled scope is left."""
-
-        async def steps() -> None:
-            guard, event = place.guard(kind), event_of(BODY)
-            with anyio.move_on_after(0.05):
-                async with guard.handle(event):
-                    await anyio.sleep(PATIENCE)
-            async with guard.handle(event) as first:
-                assert first
-
-        run_in(loop, place, steps)
-
-    @each_loop
-    @pytest.mark.parametrize("kind", ["sqlite", "own", "own-async"])
-    @pytest.mark.parametrize("cancels", [1, 3])
-    def test_a_task_that_is_cancelled_on_its_way_in_leaves_no_claim(
-        self, place: Place, kind: str, loop: str, cancels: int
-    ) -> None:
-        """However often: the store gives the claim to somebody who has gone."""
-
-        async def steps() -> None:
-            guard, event = place.guard(kind), event_of(BODY)
-            store: Any = guard._configuration.store
-            real = store.claim
-
-            def slow(delivery: Delivery) -> State:
-                time.sleep(0.1)
-                state: State = real(delivery)
-                time.sleep(0.1)
-                return state
-
-            async def slow_async(delivery: Delivery) -> State:
-                await anyio.sleep(0.1)
-                state: State = await real(delivery)
-                await anyio.sleep(0.1)
-                return state
-
-            store.claim = slow_async if kind == "own-async" else slow
-
-            async def handle(scopes: list[anyio.CancelScope]) -> None:
-                with contextlib.ExitStack() as stack:
-                    scopes.extend(stack.enter_context(anyio.CancelScope()) for _ in range(cancels))
-                    async with guard.handle(event):
-                        await anyio.sleep(PATIENCE)
-
-            scopes: list[anyio.CancelScope] = []
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(handle, scopes)
-                await anyio.sleep(0.05)
-                for scope in reversed(scopes):
-                    scope.cancel()
-                    await anyio.sleep(0.02)
-            store.claim = real
-            async with guard.handle(event) as first:
-                assert first
-
-        run_in(loop, place, steps)
-
-    @each_loop
-    def test_a_store_that_takes_its_time_does_not_keep_the_loop(self, place: Place, loop: str) -> None:
-        """It is asked in a thread."""
-
-        async def steps() -> None:
-            guard = place.guard("own")
-            real, threads = place.dictionary.claim, set()
-
-            def slow(delivery: Delivery) -> State:
-                threads.add(threading.current_thread())
-                time.sleep(0.3)
-                return real(delivery)
-
-            guard._configuration.store.claim = slow
-            ticks = 0
-
-            async def tick() -> None:
-                nonlocal ticks
-                while True:
-                    await anyio.sleep(0.01)
-                    ticks += 1
-
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(tick)
-                async with guard.handle(event_of(BODY)) as first:
-                    assert first
-                tasks.cancel_scope.cancel()
-            assert ticks > 3
-            assert threading.main_thread() not in threads
-
-        run_in(loop, place, steps)
-
-    @each_loop
-    @pytest.mark.parametrize("kind", [*SYNC, "own-async"])
-    def test_of_many_tasks_one_is_the_first(self, place: Place, kind: str, loop: str) -> None:
-        """The others are told that it is, or was, handled."""
-        handled: list[int] = []
-
-        async def steps() -> None:
-            guard, event = place.guard(kind), event_of(BODY)
-
-            async def deliver(number: int) -> None:
-                with contextlib.suppress(DuplicateDeliveryError):
-                    async with guard.handle(event) as first:
-                        if first:
-                            handled.append(number)
-                            await anyio.sleep(0.02)
-
-            async with anyio.create_task_group() as tasks:
-                for number in range(50):
-                    tasks.start_soon(deliver, number)
-
-        run_in(loop, place, steps)
-        assert len(handled) == 1
-
-    def test_trio_as_a_guest_of_asyncio_is_trio(self, tmp_path: Path) -> None:
-        """There is a loop of asyncio's too, and it cannot run what trio waits for."""
-        guard, event = SqliteReplayGuard(tmp_path / "deliveries.db"), event_of(BODY)
-        seen: list[object] = []
-
-        async def guest() -> None:
-            seen.append(running_library())
-            for _ in range(2):
-                async with guard.handle(event) as first:
-                    seen.append(first)
-
-        async def host() -> None:
-            loop = asyncio.get_running_loop()
-            done = loop.create_future()
-            trio.lowlevel.start_guest_run(
-                guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=done.set_result
-            )
-            (await done).unwrap()
-            seen.append(running_library())
-
-        asyncio.run(host())
-        assert seen == ["trio", True, False, "asyncio"]
-        assert running_library() is None
-
-
-class Broken(Dictionary):
-    """A store of a user's own with a mistake in it."""
-
-    def __init__(self, result: Any) -> None:
-        super().__init__()
-        self._result = result
-        self.released = 0
-
-    def claim(self, delivery: Delivery) -> State:
-        if isinstance(self._result, Exception):
-            raise self._result
-        return self._result  # type: ignore[no-any-return]
-
-    def release(self, delivery: Delivery) -> State:
-        self.released += 1
-        return super().release(delivery)
-
-
-class TestOwnStore:
-    """A store of a user's own."""
-
-    def test_what_lacks_a_hook_is_named(self) -> None:
-        """When the guard is made."""
-
-        class Half:
-            is_async = False
-
-            def claim(self, delivery: Delivery) -> State:
-                return State.CLAIMED
-
-        half: Any = Half()
-        with pytest.raises(ConfigurationError, match="Half lacks complete and release and explain; see ReplayStore"):
-            StoreGuard(half)
-
-    def test_a_class_in_place_of_an_instance_is_named(self) -> None:
-        """Its hooks are there, and have nobody to belong to."""
-        store: Any = Dictionary
-        with pytest.raises(ConfigurationError, match="Dictionary is a class"):
-            StoreGuard(store)
-
-    @pytest.mark.parametrize("is_async", [None, "False"])
-    def test_it_says_whether_it_is_async(self, is_async: Any) -> None:
-        """A store that does not is not guessed at."""
-        store: Any = Dictionary()
-        store.is_async = is_async
-        with pytest.raises(ConfigurationError, match="Dictionary lacks is_async"):
-            StoreGuard(store)
-
-    def test_async_hooks_that_say_that_they_are_not_are_named(self) -> None:
-        """A coroutine that nobody awaits would let everything pass."""
-        store: Any = AsyncDictionary(Dictionary())
-        store.is_async = False
-        with pytest.raises(ConfigurationError, match="the store's hooks are async, and its is_async is False"):
-            StoreGuard(store)
-
-    def test_an_async_one_needs_async_with(self, place: Place) -> None:
-        """As an async client does."""
-        guard = place.guard("own-async")
-        assert guard.async_only
-        with pytest.raises(ConfigurationError, match="needs `async with`"):
-            guard.handle(event_of(BODY)).__enter__()
-
-    @pytest.mark.parametrize("result", [None, True, State.FREE, "CLAIMED", []])
-    def test_a_claim_that_says_no_state_is_an_error(self, result: Any) -> None:
-        """Nothing is handled; and what may have been claimed is given back."""
-        store = Broken(result)
-        with pytest.raises(ConfigurationError, match=r"the store's claim returned \w.*let it return State\.CLAIMED"):
-            StoreGuard(store).handle(event_of(BODY)).__enter__()
-        assert store.released == 1
-
-    def test_its_own_configuration_errors_pass(self) -> None:
-        """They are for the programmer, and `fail_open` does not hide them."""
-        store = Broken(ConfigurationError("the table is missing"))
-        with pytest.raises(ConfigurationError, match="the table is missing"):
-            StoreGuard(store, fail_open=True).handle(event_of(BODY)).__enter__()
-
-    def test_its_error_is_explained_by_itself(self) -> None:
-        """With no trace of the error, which could hold anything."""
-        with pytest.raises(ReplayGuardError, match=r"the dictionary failed \(OSError\); look at it") as caught:
-            StoreGuard(Broken(OSError("a password"))).handle(event_of(BODY)).__enter__()
-        assert caught.value.__cause__ is None
-        assert caught.value.__suppress_context__
-
-    def test_an_explanation_that_fails_is_replaced(self, caplog: pytest.LogCaptureFixture) -> None:
-        """A mistake in the message does not decide about a delivery."""
-        store = Broken(OSError("a password"))
-        store.explain = lambda error: error.nothing  # type: ignore[method-assign,attr-defined]
-        with pytest.raises(ReplayGuardError, match=r"did not respond \(OSError\), and its explain raised Attribute"):
-            StoreGuard(store).handle(event_of(BODY)).__enter__()
-        assert is_first(StoreGuard(store, fail_open=True), event_of(b"another"))
-        assert {record.levelno for record in logged(caplog)} == {logging.ERROR}

@@ -18,13 +18,12 @@ from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, ReplayG
 from listrak_webhooks.replay import DjangoCacheReplayGuard
 from support.apps import configure_django
 from support.deliveries import logged
-from support.guards import Place, event_of, redis_client
+from support.guards import Place, event_of, is_first, redis_client
 from support.helpers import BODY, PATIENCE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from listrak_webhooks import Event
     from support.guards import MemcachedServer, RedisServer
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -64,12 +63,6 @@ OWN = f"{__name__}.ThirdPartyCache"
 def caching(backend: str, **setting: Any) -> Any:
     """Return a context in which the alias `deliveries` is a cache of this kind."""
     return override_settings(CACHES={"default": {"BACKEND": DUMMY}, "deliveries": {"BACKEND": backend, **setting}})
-
-
-def is_first(guard: DjangoCacheReplayGuard, event: Event) -> bool:
-    """Handle an event; return whether it was the first."""
-    with guard.handle(event) as first:
-        return bool(first)
 
 
 def same_key(key: str, prefix: str, version: int) -> str:

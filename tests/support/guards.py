@@ -49,6 +49,12 @@ def event_of(body: bytes, *, age: int = 0, encoding: str = "base64") -> Event:
     return WEBHOOK.verify(body, signed(body, age=age, encoding=encoding))
 
 
+def is_first(guard: Any, event: Event) -> bool:
+    """Handle an event, and return whether it was to be handled; nobody else holds it."""
+    with guard.handle(event) as first:
+        return bool(first)
+
+
 # A Redis server.
 
 
