@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -20,8 +19,9 @@ from listrak_webhooks._steps import arun
 from listrak_webhooks.replay import SqliteReplayGuard
 from support.deliveries import PATH, Answer, Delivery, signed
 from support.guards import event_of
-from support.helpers import BODY, PATIENCE, SECRET, TESTS
+from support.helpers import BODY, PATIENCE, SECRET
 from support.repeats import event_in
+from support.scripts import in_a_process
 from support.servers import exchange, gunicorn_server, uvicorn_server
 
 if TYPE_CHECKING:
@@ -69,17 +69,9 @@ assert len(calls) == 2
 """
 
 
-def run_script(script: str, *arguments: str) -> None:
-    """Run a script that can import the tests' helpers, in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
-    command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
-    assert done.returncode == 0, done.stderr
-
-
 def test_under_atomic_requests_a_delivery_is_completed_with_the_commit(tmp_path: Path) -> None:
     """What is rolled back was not done: nobody is told that it was, and the lease ends the claim."""
-    run_script(DJANGO_TRANSACTIONS, str(tmp_path / "shop.db"))
+    in_a_process(DJANGO_TRANSACTIONS, tmp_path / "shop.db", timeout=60)
 
 
 # Real servers.

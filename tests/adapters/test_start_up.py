@@ -20,10 +20,10 @@ from listrak_webhooks import ConfigurationError, Event
 from listrak_webhooks._aliases import expanded
 from pydantic import BaseModel
 from support.apps import call_asgi
-from support.blocked import run
 from support.deliveries import PATH, Delivery
 from support.helpers import SECRET
 from support.payloads import event_of
+from support.scripts import run
 from typing_extensions import TypeAliasType
 
 if TYPE_CHECKING:

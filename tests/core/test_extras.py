@@ -13,8 +13,8 @@ from listrak_webhooks._extras import LIBRARIES, check_version, importing
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from support.blocked import run
 from support.helpers import TESTS
+from support.scripts import run
 
 ROOT = TESTS.parent
 TOML: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

@@ -7,7 +7,7 @@ from typing import Any
 
 import listrak_webhooks
 import pytest
-from support.blocked import run
+from support.scripts import run
 
 FRAMEWORKS = {"flask": "Flask", "fastapi": "FastAPI", "django": "Django", "starlette": "Starlette"}
 HEAVY = (

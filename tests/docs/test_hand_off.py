@@ -19,6 +19,7 @@ from support.deliveries import Delivery, signed
 from support.guards import RedisServer, redis_client
 from support.helpers import PATIENCE, SECRET
 from support.queue_examples import EXAMPLES, Commands, Programs
+from support.scripts import environment
 from support.servers import exchange, gunicorn_server
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ class Place:
         """Start a worker of the example, as its docstring says."""
         program, *arguments = Commands.of(self.example.module).worker
         path = str(Path(sys.executable).with_name(program))
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        return self.programs.start([path, *arguments], "worker", environment)
+        return self.programs.start([path, *arguments], "worker", environment())
 
     def written(self, name: str) -> list[Any]:
         """Return what the stand-in for the shop has written down: what has `begun`, or what is `done`."""

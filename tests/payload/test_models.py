@@ -19,8 +19,8 @@ import typing_extensions
 from listrak_webhooks import PayloadError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from pydantic_core import PydanticCustomError
-from support.blocked import run
 from support.payloads import event_of
+from support.scripts import run
 
 CANARY = "jane@example.com"
 T = TypeVar("T")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +16,8 @@ from listrak_webhooks.replay import DjangoCacheReplayGuard
 from support.apps import configure_django
 from support.deliveries import logged
 from support.guards import Place, event_of, is_first, redis_client
-from support.helpers import BODY, PATIENCE, TESTS
+from support.helpers import BODY
+from support.scripts import in_a_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,11 +191,7 @@ class TestFit:
             "    except ConfigurationError as error:\n"
             "        print(error)\n"
         )
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
-        command = [sys.executable, "-c", script]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE)
-        assert done.returncode == 0, done.stderr
-        missing, locmem = done.stdout.splitlines()
+        missing, locmem = in_a_process(script).splitlines()
         assert "there is no cache 'missing'" in missing
         assert "is a LocMemCache" in locmem
 

@@ -35,6 +35,7 @@ from support.redis_doubles import (
     until,
     wait,
 )
+from support.scripts import environment
 
 if TYPE_CHECKING:
     from listrak_webhooks import Event
@@ -296,9 +297,8 @@ class TestLoops:
 
 
 def _python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=PATIENCE)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import stat
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +12,8 @@ from listrak_webhooks import ConfigurationError, ReplayGuardError
 from listrak_webhooks.replay import SqliteReplayGuard, _sqlite_file
 from support.deliveries import logged
 from support.guards import event_of, is_first
-from support.helpers import BODY, PATIENCE, TESTS
+from support.helpers import BODY
+from support.scripts import in_a_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,17 +26,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 def path(tmp_path: Path) -> Path:
     """Return the path of a database that is not there yet."""
     return tmp_path / "deliveries.db"
-
-
-def in_a_process(script: str, *arguments: object, **options: Any) -> str:
-    """Run a script in a process of its own, and return what it prints."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE, **options
-    )
-    assert done.returncode == 0, done.stderr
-    return str(done.stdout)
 
 
 class TestPlace:

@@ -19,7 +19,8 @@ import pytest
 from listrak_webhooks import ReplayGuardError
 from listrak_webhooks.replay import SqliteReplayGuard, _sqlite_file
 from support.guards import event_of, is_first
-from support.helpers import BODY, PATIENCE, TESTS
+from support.helpers import BODY, PATIENCE
+from support.scripts import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -66,10 +67,9 @@ print(json.dumps([longest, rejected]), flush=True)
 @contextlib.contextmanager
 def writers(count: int, path: Path, deliveries: int) -> Generator[list[subprocess.Popen[str]], None, None]:
     """Yield processes that are ready to handle deliveries of their own, as fast as they can."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
     command = [sys.executable, "-c", WRITER, str(path), str(deliveries)]
     started = [
-        subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        subprocess.Popen(command, env=environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for _ in range(count)
     ]
     try:

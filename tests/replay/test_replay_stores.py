@@ -23,6 +23,7 @@ from listrak_webhooks.replay import _sqlite_file as file_module
 from support.deliveries import logged
 from support.guards import Place, async_redis_client, event_of, handling, redis_client, run
 from support.helpers import BODY, PATIENCE
+from support.scripts import environment
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -271,9 +272,8 @@ class TestSqlite:
             "with guard.handle(later) as first: assert not first\n"
             "with guard.handle(event_of(b'3')) as first: assert first\n"
         )
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-W", "ignore", "-c", script, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=60)
         assert done.returncode == 0, done.stderr
 
     def test_a_completed_delivery_is_synced_and_a_claim_is_not(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -33,7 +32,8 @@ from listrak_webhooks.replay import (
 
 from support.apps import configure_django
 from support.deliveries import signed
-from support.helpers import PATIENCE, SECRET, TESTS
+from support.helpers import PATIENCE, SECRET
+from support.scripts import environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -314,9 +314,8 @@ class Worker:
     def __init__(self, kind: str, place: Place, lease: float = 60) -> None:
         ports = [str(place.port), str(place.memcached_port)]
         command = [sys.executable, "-m", "support.guards", kind, str(place.folder), *ports, str(lease)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
         )
 
     def tell(self, what: str, bodies: list[str], timestamp: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import select
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 
 from support.deliveries import Answer, Delivery
 from support.helpers import PATIENCE, TESTS
+from support.scripts import environment
 
 if TYPE_CHECKING:
     import socketserver
@@ -152,7 +152,7 @@ def gunicorn_server(app: str, log: Path) -> Generator[int, None, None]:
             pass_fds=[listener.fileno()],
             stdout=output,
             stderr=output,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+            env=environment(),
         )
     try:
         yield port
