@@ -8,18 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from listrak_webhooks import (
-    Event,
-    Webhook,
-)
+from listrak_webhooks import Event, Webhook
 from listrak_webhooks._http.body import DRAIN_BYTES
-from support.conformance import (
-    Seen,
-    every_decorator,
-    every_streaming_variant,
-    every_variant,
-    never,
-)
+from support.conformance import Seen, every_decorator, every_streaming_variant, every_variant, never
 from support.deliveries import Delivery, forged, logged, one_refusal, signed
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 
@@ -27,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.variants import Variant
-
 
 pytestmark = pytest.mark.usefixtures("no_secret_around")
 

@@ -21,12 +21,7 @@ from listrak_webhooks import (
 )
 from listrak_webhooks.instrumentation import logger
 from support.apps import configure_django
-from support.conformance import (
-    Rejections,
-    every_variant,
-    never,
-    parse,
-)
+from support.conformance import Rejections, every_variant, never, parse
 from support.deliveries import LOGGER, Delivery, forged, logged, one_refusal, signed
 from support.helpers import SECRET, TIMESTAMP, VARIABLE
 
@@ -34,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.variants import Variant
-
 
 pytestmark = pytest.mark.usefixtures("no_secret_around")
 

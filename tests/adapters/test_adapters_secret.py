@@ -7,24 +7,15 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from listrak_webhooks import (
-    ConfigurationError,
-    Webhook,
-)
+from listrak_webhooks import ConfigurationError, Webhook
 from listrak_webhooks._http.source import ABSENT
-from support.conformance import (
-    Rejections,
-    Seen,
-    every_variant,
-    never,
-)
+from support.conformance import Rejections, Seen, every_variant, never
 from support.deliveries import Delivery, forged, logged, one_refusal, signed
 from support.helpers import OTHER_SECRET, SECRET, VARIABLE
 from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
     from support.variants import Variant
-
 
 pytestmark = pytest.mark.usefixtures("no_secret_around")
 

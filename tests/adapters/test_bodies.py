@@ -14,12 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from listrak_webhooks import (
-    BodyTooLargeError,
-    BodyUnavailableError,
-    SignatureMismatchError,
-    Webhook,
-)
+from listrak_webhooks import BodyTooLargeError, BodyUnavailableError, SignatureMismatchError, Webhook
 from listrak_webhooks._http import wsgi
 from listrak_webhooks._http.body import DRAIN_BYTES, Body, missing_body, verify
 from support.deliveries import forged, signed

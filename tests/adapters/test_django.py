@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from listrak_webhooks import Event
 
-
 pytestmark = pytest.mark.usefixtures("secret_in_settings")
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 LOGIN = "django.contrib.auth.middleware.LoginRequiredMiddleware"

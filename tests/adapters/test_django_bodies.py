@@ -9,15 +9,7 @@ import pytest
 from listrak_webhooks import Event, Webhook
 from support.apps import configure_django
 from support.deliveries import PATH, Delivery, forged, one_refusal, signed
-from support.django_views import (
-    ECHO,
-    async_echo,
-    both_protocols,
-    echo,
-    never,
-    reader,
-    send,
-)
+from support.django_views import ECHO, async_echo, both_protocols, echo, never, reader, send
 from support.helpers import BODY, SECRET
 
 configure_django()
@@ -29,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest
-
 
 pytestmark = pytest.mark.usefixtures("secret_in_settings")
 

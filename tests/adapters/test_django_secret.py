@@ -11,12 +11,7 @@ import pytest
 from listrak_webhooks import ConfigurationError
 from support.apps import configure_django
 from support.deliveries import Delivery, forged, one_refusal, signed
-from support.django_views import (
-    both_protocols,
-    echo,
-    never,
-    send,
-)
+from support.django_views import both_protocols, echo, never, send
 from support.helpers import OTHER_SECRET, SECRET, VARIABLE
 
 configure_django()

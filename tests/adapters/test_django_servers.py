@@ -11,16 +11,7 @@ import pytest
 from listrak_webhooks import Event, Webhook
 from support.apps import configure_django, django_app
 from support.deliveries import PATH, Delivery, forged, logged, one_refusal, signed
-from support.django_views import (
-    ECHO,
-    REFUSED,
-    AsyncReceiver,
-    Receiver,
-    async_echo,
-    echo,
-    on_dispatch,
-    reader,
-)
+from support.django_views import ECHO, REFUSED, AsyncReceiver, Receiver, async_echo, echo, on_dispatch, reader
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from support.servers import (
     Connection,
@@ -41,7 +32,6 @@ from listrak_webhooks.django import listrak_webhook  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
-
 
 pytestmark = pytest.mark.usefixtures("secret_in_settings")
 

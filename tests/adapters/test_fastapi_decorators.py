@@ -18,15 +18,7 @@ from listrak_webhooks.fastapi import listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from support.apps import acall_asgi
 from support.deliveries import PATH, Delivery, forged, one_refusal, signed
-from support.fastapi_decorators import (
-    GUARDS,
-    NO_JSON,
-    CartMail,
-    Decorator,
-    Seen,
-    in_an_executor,
-    post,
-)
+from support.fastapi_decorators import GUARDS, NO_JSON, CartMail, Decorator, Seen, in_an_executor, post
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
 

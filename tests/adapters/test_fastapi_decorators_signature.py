@@ -17,14 +17,7 @@ from listrak_webhooks.fastapi import listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from starlette.requests import HTTPConnection
 from support.deliveries import PATH, signed
-from support.fastapi_decorators import (
-    GUARDS,
-    NO_JSON,
-    CartMail,
-    Seen,
-    in_an_executor,
-    post,
-)
+from support.fastapi_decorators import GUARDS, NO_JSON, CartMail, Seen, in_an_executor, post
 from support.helpers import BODY, SECRET
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")

@@ -8,14 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
-from fastapi import (
-    APIRouter,
-    BackgroundTasks,
-    Depends,
-    FastAPI,
-    HTTPException,
-    Request,
-)
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request
 from listrak_webhooks import Event, PayloadError, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from support.apps import acall_asgi

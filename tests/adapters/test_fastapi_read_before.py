@@ -7,11 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from fastapi import (
-    Depends,
-    FastAPI,
-    Request,
-)
+from fastapi import Depends, FastAPI, Request
 from listrak_webhooks import Webhook
 from listrak_webhooks.fastapi import listrak_webhook
 from starlette.middleware.base import BaseHTTPMiddleware

@@ -6,13 +6,7 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from fastapi import (
-    Body,
-    Depends,
-    FastAPI,
-    Path,
-    Query,
-)
+from fastapi import Body, Depends, FastAPI, Path, Query
 from listrak_webhooks import ConfigurationError, Event
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.replay import MemoryReplayGuard

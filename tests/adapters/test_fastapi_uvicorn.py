@@ -8,10 +8,7 @@ from collections.abc import Generator
 from typing import Annotated, Any
 
 import pytest
-from fastapi import (
-    Depends,
-    FastAPI,
-)
+from fastapi import Depends, FastAPI
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from support.deliveries import PATH, Delivery, forged, logged, one_refusal, signed

@@ -16,7 +16,6 @@ from support.helpers import BODY, SECRET
 if TYPE_CHECKING:
     from listrak_webhooks import Event
 
-
 pytestmark = pytest.mark.usefixtures("no_secret_around")
 
 

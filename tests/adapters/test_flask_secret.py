@@ -17,7 +17,6 @@ from support.helpers import OTHER_SECRET, SECRET, VARIABLE
 if TYPE_CHECKING:
     import flask
 
-
 pytestmark = pytest.mark.usefixtures("no_secret_around")
 
 

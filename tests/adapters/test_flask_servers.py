@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-
 pytestmark = pytest.mark.usefixtures("no_secret_around")
 
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from listrak_webhooks import (
-    MalformedTimestampError,
-    MissingHeaderError,
-    VerificationError,
-    Webhook,
-)
+from listrak_webhooks import MalformedTimestampError, MissingHeaderError, VerificationError, Webhook
 from listrak_webhooks._http.body import Body, verify
 from support.deliveries import signed
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP

@@ -6,9 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 import pytest
-from listrak_webhooks import (
-    Event,
-)
+from listrak_webhooks import Event
 from listrak_webhooks.replay import MemoryReplayGuard
 from support.apps import acall_asgi, call_asgi
 from support.deliveries import PATH, Delivery, signed

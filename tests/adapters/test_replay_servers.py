@@ -11,9 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from listrak_webhooks import (
-    Event,
-)
+from listrak_webhooks import Event
 from listrak_webhooks._http.admission import Admission
 from listrak_webhooks._steps import arun
 from listrak_webhooks.replay import SqliteReplayGuard

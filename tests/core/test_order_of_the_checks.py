@@ -17,17 +17,7 @@ from listrak_webhooks import (
     Webhook,
     WebhookError,
 )
-from support.helpers import (
-    BODY,
-    NOW,
-    SECRET,
-    SENT,
-    SIGNATURE,
-    TIMESTAMP,
-    base64_of,
-    headers_for,
-    verdict_of,
-)
+from support.helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, base64_of, headers_for, verdict_of
 
 # The faults, in the order in which they must be reported, each as a change to a genuine delivery.
 FAULTS: dict[str, tuple[type[WebhookError], dict[str, Any]]] = {

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils.functional import SimpleLazyObject
 from listrak_webhooks import ConfigurationError, Webhook
-from support.helpers import (
-    BODY,
-    NOW,
-    SECRET,
-    SIGNATURE,
-    TIMESTAMP,
-    headers_for,
-    spelled,
-)
+from support.helpers import BODY, NOW, SECRET, SIGNATURE, TIMESTAMP, headers_for, spelled
 from support.lazy_texts import each_lazy, each_text, make
 
 if TYPE_CHECKING:

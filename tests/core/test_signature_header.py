@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from listrak_webhooks import (
-    Event,
-    MalformedSignatureError,
-    MissingHeaderError,
-    SignatureMismatchError,
-    Webhook,
-)
+from listrak_webhooks import Event, MalformedSignatureError, MissingHeaderError, SignatureMismatchError, Webhook
 from support.helpers import BODY, NOW, SECRET, SENT, base64_of, sign_like_listrak, spelled, verdict_of
 
 MAC = sign_like_listrak(SECRET.encode(), BODY, SENT)

@@ -18,16 +18,7 @@ from listrak_webhooks import (
     sign,
     verify,
 )
-from support.helpers import (
-    BODY,
-    NOW,
-    SECRET,
-    SENT,
-    SIGNATURE,
-    TIMESTAMP,
-    headers_for,
-    spelled,
-)
+from support.helpers import BODY, NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, headers_for, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

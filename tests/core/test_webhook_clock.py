@@ -9,23 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from listrak_webhooks import (
-    ConfigurationError,
-    FutureTimestampError,
-    StaleTimestampError,
-    Webhook,
-    verify,
-)
-from support.helpers import (
-    BODY,
-    NOW,
-    SECRET,
-    SENT,
-    SIGNATURE,
-    VARIABLE,
-    headers_for,
-    spelled,
-)
+from listrak_webhooks import ConfigurationError, FutureTimestampError, StaleTimestampError, Webhook, verify
+from support.helpers import BODY, NOW, SECRET, SENT, SIGNATURE, VARIABLE, headers_for, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,12 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from listrak_webhooks import (
-    ConfigurationError,
-    Webhook,
-    sign,
-    verify,
-)
+from listrak_webhooks import ConfigurationError, Webhook, sign, verify
 from support.helpers import (
     BODY,
     NOW,

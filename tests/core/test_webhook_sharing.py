@@ -10,18 +10,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from listrak_webhooks import (
-    Event,
-    SignatureMismatchError,
-    Webhook,
-)
-from support.helpers import (
-    BODY,
-    NOW,
-    SECRET,
-    SIGNATURE,
-    headers_for,
-)
+from listrak_webhooks import Event, SignatureMismatchError, Webhook
+from support.helpers import BODY, NOW, SECRET, SIGNATURE, headers_for
 
 SMALL_BODY = BODY
 LARGE_BODY = b'{"filler":"' + b"x" * 100_000 + b'"}'

@@ -1,4 +1,4 @@
-"""What the tests of claims share: loops to run in, and the shortest handling."""
+"""What the tests of claims share: the kinds of guards, and the loops to run in."""
 
 from __future__ import annotations
 

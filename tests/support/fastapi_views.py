@@ -5,9 +5,7 @@
 from typing import Any
 
 import pytest
-from fastapi import (
-    Response,
-)
+from fastapi import Response
 from listrak_webhooks import Event
 
 from support.apps import call_asgi

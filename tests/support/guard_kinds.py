@@ -1,4 +1,4 @@
-"""The kinds of guards that promise the same, and the ways to enter them."""
+"""The kinds of guards that promise the same, and when a lease of theirs is over."""
 
 from __future__ import annotations
 

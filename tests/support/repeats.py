@@ -9,9 +9,7 @@ from support.guards import WEBHOOK
 from support.helpers import BODY
 
 if TYPE_CHECKING:
-    from listrak_webhooks import (
-        Event,
-    )
+    from listrak_webhooks import Event
 
 
 def delivery() -> Delivery:
