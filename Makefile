@@ -14,6 +14,7 @@ CORE_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.r
 
 define generate_stub
 $(BIN)/maturin generate-stubs --quiet --interpreter $(BIN)/python --features stub --out target/stub
+$(BIN)/python tools/stub_defaults.py target/stub/listrak_webhooks/_core.pyi
 { echo '# Generated from the Rust source by `make stub`; edit that.'; cat target/stub/listrak_webhooks/_core.pyi; } \
 	| $(BIN)/ruff check --quiet --fix --select I,UP,RUF022 --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
@@ -79,7 +80,7 @@ bench: $(VENV)/.built $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 # The stub comes out of the Rust source; `make lint` checks that the committed one is the current one.
-stub: $(VENV)/.dev
+stub: $(VENV)/.built
 	$(call generate_stub,_core.pyi)
 	cp target/stub/_core.pyi python/listrak_webhooks/_core.pyi
 

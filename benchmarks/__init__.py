@@ -1,1 +1,1 @@
-"""What receiving a delivery costs, beside the other ways to do it."""
+"""What receiving a delivery costs, next to the other ways to do it."""

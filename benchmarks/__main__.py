@@ -1,4 +1,4 @@
-"""Measure receiving deliveries beside the other ways to do it, and check the promises made of it.
+"""Measure receiving deliveries next to the other ways to do it, and check the promises made of it.
 
     make bench
     .venv/bin/python -m benchmarks --check     exit status 1 if a promise does not hold
@@ -48,7 +48,7 @@ MEGABYTE = 1024 * 1024
 HOW_TO_READ = (
     "Times: microseconds for one call, the best round of each, with the loop around the calls. Multiples: those times "
     "over the first row's. The bodies are plain ASCII, which suits best those that decode the body. Before it was "
-    "timed every row accepted the genuine delivery of each size and read the right thing in it; each verifier refused "
+    "timed every row accepted the genuine delivery of each size and read the right thing in it; each verifier rejected "
     "a tampered and an old one, and each guard a second handling."
 )
 VERIFIERS_NOTE = (
@@ -61,11 +61,11 @@ READERS_NOTE = (
 )
 PARSERS_NOTE = (
     "An event keeps its payload, so each call of ours gets an event of its own. At most 256 at a time are verified "
-    "while the clock stands, and freed, with the payload, while it runs. The parsers get the body in the same loop. "
-    "Each row is a function of one line."
+    "while the clock is stopped, and freed, with the payload, while it runs. The parsers get the body in the same "
+    "loop. Each row is a function of one line."
 )
 GUARDS_NOTE = (
-    "Each call handles a delivery that the guard has not seen, verified while the clock stands: `with "
+    "Each call handles a delivery that the guard has not seen, verified while the clock is stopped: `with "
     "guard.handle(event) as first: return first`."
 )
 
@@ -75,19 +75,19 @@ class Unfit(Exception):  # noqa: N818 -- it says what a candidate is
 
 
 def prove(candidate: Candidate, body: bytes, now: int) -> None:
-    """Make sure that `candidate` takes a genuine delivery, reads it right, and refuses a forged and an old one.
+    """Make sure that `candidate` takes a genuine delivery, reads it right, and rejects a forged and an old one.
 
     Raises:
         Unfit: it does not, and its time would mean nothing.
     """
     cases = [("a genuine delivery", deliveries.genuine(body, now), True)]
-    if candidate.refuses:
+    if candidate.rejects:
         cases.append(("a tampered delivery", deliveries.tampered(body, now), False))
     if candidate.checks_time:
         cases.append(("an hour-old delivery", deliveries.genuine(body, now - 3600), False))
     for case, delivery, genuine in cases:
-        if candidate.prepare(delivery).accepted(candidate.refusals) is not genuine:
-            wrong = "refuses or misreads" if genuine else "accepts"
+        if candidate.prepare(delivery).accepted(candidate.rejections) is not genuine:
+            wrong = "rejects or misreads" if genuine else "accepts"
             raise Unfit(f"{candidate.name} {wrong} {case} of {len(body)} bytes")
 
 
@@ -250,7 +250,7 @@ def fairness(measurement: Measurement) -> Iterable[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the report, and return the exit status."""
-    parser = argparse.ArgumentParser(description="Measure receiving deliveries beside the other ways to do it.")
+    parser = argparse.ArgumentParser(description="Measure receiving deliveries next to the other ways to do it.")
     parser.add_argument("--check", action="store_true", help="exit with status 1 if a promise does not hold")
     check: bool = parser.parse_args(arguments).check
     try:

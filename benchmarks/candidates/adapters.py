@@ -1,4 +1,4 @@
-"""What is measured: a route behind each adapter, beside a bare one, Listrak's sample, and `verify` called by hand.
+"""What is measured: a route behind each adapter, next to a bare one, Listrak's sample, and `verify` called by hand.
 
 The applications are called as a server calls them, in this process and without a socket. All of them respond with an
 empty 200 to the same genuine delivery.

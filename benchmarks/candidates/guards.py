@@ -141,7 +141,7 @@ def over_redis(port: int) -> list[Candidate]:
 
 
 def prove(call: Call) -> bool:
-    """Return whether a guard lets a delivery be handled once and not twice; what is no guard does the same twice."""
+    """Return whether a guard lets a delivery be handled once and not twice; what is not a guard does the same twice."""
     assert call.fresh is not None
     arguments = call.fresh(1).pop()
     results = [call.accepts(call.function(*arguments)) for _ in range(2)]

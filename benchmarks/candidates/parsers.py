@@ -1,4 +1,4 @@
-"""What is measured: the payload alone, of a delivery that is verified already, beside the parsers of JSON.
+"""What is measured: the payload alone, of a delivery that is verified already, next to the parsers of JSON.
 
 An event keeps its payload, so each call gets an event of its own. They are verified while no time is taken.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# All of them are called through a function of one line, as ours has to be: an attribute is no call.
+# All of them are called through a function of one line, as ours has to be: an attribute is not a call.
 
 
 def payload(event: Event) -> object:
@@ -107,24 +107,24 @@ def _cart(delivery: Delivery) -> object:
 
 
 def _row(name: str, prepare: Callable[[Delivery], Call], note: str = "", *, comparable: bool = True) -> Candidate:
-    return Candidate(name, prepare, note=note, refuses=False, checks_time=False, comparable=comparable)
+    return Candidate(name, prepare, note=note, rejects=False, checks_time=False, comparable=comparable)
 
 
 OURS = _row("listrak-webhooks, .payload", _of_events(payload, _document))
 ORJSON = _row(
     f"orjson {version('orjson')}, loads",
     _of_bodies(by_orjson),
-    note="less: refuses 1e400 and lone surrogates, makes floats of integers over 64 bits",
+    note="less: rejects 1e400 and lone surrogates, makes floats of integers over 64 bits",
 )
 MSGSPEC = _row(
     f"msgspec {version('msgspec')}, json.decode",
     _of_bodies(by_msgspec),
-    note="less: refuses 1e400 and lone surrogates",
+    note="less: rejects 1e400 and lone surrogates",
 )
 PYDANTIC_CORE = _row(
     f"pydantic_core {version('pydantic_core')}, from_json",
     _of_bodies(by_pydantic_core),
-    note="less: refuses lone surrogates; keeps short strings for the next call, as it does by default",
+    note="less: rejects lone surrogates; keeps short strings for the next call, as it does by default",
 )
 JSON = _row("json.loads", _of_bodies(by_json))
 EMAIL = _row(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Read = Callable[[bytes, dict[str, str]], object]
 
 
-class Refused(Exception):  # noqa: N818 -- it says what became of a delivery
+class Rejected(Exception):  # noqa: N818 -- it says what became of a delivery
     """The delivery is not genuine, by one of the ways that only return a `bool`."""
 
 
@@ -55,7 +55,7 @@ def _ours_payload(delivery: Delivery) -> Call:
 def _by_hand_email(delivery: Delivery) -> Call:
     def read(body: bytes, headers: dict[str, str]) -> object:
         if not by_hand(body, headers, KEY):
-            raise Refused
+            raise Rejected
         return orjson.loads(body)["email"]
 
     return _email(delivery, read)
@@ -66,7 +66,7 @@ def _by_hand_struct(delivery: Delivery) -> Call:
 
     def read(body: bytes, headers: dict[str, str]) -> object:
         if not by_hand(body, headers, KEY):
-            raise Refused
+            raise Rejected
         return contact.decode(body).email
 
     return _email(delivery, read)
@@ -75,7 +75,7 @@ def _by_hand_struct(delivery: Delivery) -> Call:
 def _by_hand_payload(delivery: Delivery) -> Call:
     def read(body: bytes, headers: dict[str, str]) -> object:
         if not by_hand(body, headers, KEY):
-            raise Refused
+            raise Rejected
         return orjson.loads(body)
 
     return _document(delivery, read)
@@ -84,7 +84,7 @@ def _by_hand_payload(delivery: Delivery) -> Call:
 def _sample_email(delivery: Delivery) -> Call:
     def read(body: bytes, headers: dict[str, str]) -> object:
         if not listrak_sample(body, headers, SECRET):
-            raise Refused
+            raise Rejected
         return json.loads(body)["email"]
 
     return _email(delivery, read)
@@ -93,14 +93,14 @@ def _sample_email(delivery: Delivery) -> Call:
 def _sample_payload(delivery: Delivery) -> Call:
     def read(body: bytes, headers: dict[str, str]) -> object:
         if not listrak_sample(body, headers, SECRET):
-            raise Refused
+            raise Rejected
         return json.loads(body)
 
     return _document(delivery, read)
 
 
 def _email(delivery: Delivery, read: Read) -> Call:
-    # Of the body that arrives, so that whoever reads a tampered one and does not refuse it is found out.
+    # Of the body that arrives, so that a candidate that reads a tampered one and does not reject it is found out.
     email = _loaded(delivery)["email"]
     return Call(read, (delivery.received, listrak_headers(delivery)), lambda result: result == email)
 
@@ -120,18 +120,18 @@ ORJSON = f"orjson {version('orjson')}"
 MSGSPEC = f"msgspec {version('msgspec')}"
 
 OURS_EMAIL = Candidate("listrak-webhooks, verify and .email", _ours_email, ERRORS)
-BY_HAND_EMAIL = Candidate(f"by hand: hmac.digest, {ORJSON}", _by_hand_email, (Refused,))
+BY_HAND_EMAIL = Candidate(f"by hand: hmac.digest, {ORJSON}", _by_hand_email, (Rejected,))
 BY_HAND_STRUCT = Candidate(
     f"by hand: hmac.digest, {MSGSPEC}",
     _by_hand_struct,
-    (Refused,),
+    (Rejected,),
     note="less: knows one name, `email` at the top level, into a Struct that has nothing else",
 )
-SAMPLE_EMAIL = Candidate("Listrak's Python sample, json.loads", _sample_email, (Refused,))
+SAMPLE_EMAIL = Candidate("Listrak's Python sample, json.loads", _sample_email, (Rejected,))
 
 OURS_PAYLOAD = Candidate("listrak-webhooks, verify and .payload", _ours_payload, ERRORS)
-BY_HAND_PAYLOAD = Candidate(f"by hand: hmac.digest, {ORJSON}", _by_hand_payload, (Refused,))
-SAMPLE_PAYLOAD = Candidate("Listrak's Python sample, json.loads", _sample_payload, (Refused,))
+BY_HAND_PAYLOAD = Candidate(f"by hand: hmac.digest, {ORJSON}", _by_hand_payload, (Rejected,))
+SAMPLE_PAYLOAD = Candidate("Listrak's Python sample, json.loads", _sample_payload, (Rejected,))
 
 EMAIL_READERS = (OURS_EMAIL, BY_HAND_STRUCT, BY_HAND_EMAIL, SAMPLE_EMAIL)
 PAYLOAD_READERS = (OURS_PAYLOAD, BY_HAND_PAYLOAD, SAMPLE_PAYLOAD)

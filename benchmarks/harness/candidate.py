@@ -22,12 +22,12 @@ class Call:
     fresh: Callable[[int], list[tuple[object, ...]]] | None = None
     """Makes the arguments of that many calls, where each needs its own; `arguments` are none then."""
 
-    def accepted(self, refusals: tuple[type[Exception], ...]) -> bool:
-        """Make the call and say whether the delivery was accepted; other exceptions than `refusals` pass through."""
+    def accepted(self, rejections: tuple[type[Exception], ...]) -> bool:
+        """Make the call and say whether the delivery was accepted; other exceptions than `rejections` pass through."""
         arguments = self.arguments if self.fresh is None else self.fresh(1).pop()
         try:
             result = self.function(*arguments)
-        except refusals:
+        except rejections:
             return False
         return self.accepts(result)
 
@@ -39,11 +39,11 @@ class Candidate:
     name: str
     prepare: Callable[[Delivery], Call]
     """What to call for a delivery."""
-    refusals: tuple[type[Exception], ...] = ()
-    """The exceptions that mean: refused."""
+    rejections: tuple[type[Exception], ...] = ()
+    """The exceptions that mean: rejected."""
     note: str = ""
     """What it does more or less than ours."""
-    refuses: bool = True
+    rejects: bool = True
     """Whether it can tell a tampered delivery from a genuine one."""
     checks_time: bool = True
     """Whether it can tell an old one."""

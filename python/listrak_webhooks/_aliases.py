@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 
 def expanded(model: Any, within: tuple[Any, ...] = ()) -> Any:
-    """Return a type in which each alias is what it stands for; msgspec does not read all of them itself.
+    """Return a type in which each alias is replaced by its type; msgspec does not read all of them itself.
 
     Raises:
         TypeError: an alias names itself, so that there is no end.
@@ -23,6 +23,21 @@ def expanded(model: Any, within: tuple[Any, ...] = ()) -> Any:
     if all(map(operator.is_, plain, arguments)) and (get_origin(model) is not Annotated or _is_hashable(model)):
         return model
     return _with_arguments(model, plain)
+
+
+def without_alias(model: Any) -> Any:
+    """Return the type of an alias; a type that is not one, and the aliases within it, stay as they are.
+
+    Raises:
+        TypeError: it names itself.
+    """
+    seen: list[Any] = []
+    while _is_alias(alias := model if _is_alias(model) else get_origin(model)):
+        if alias in seen:
+            raise TypeError(f"a payload cannot be read as the type alias {alias.__name__}, which names itself")
+        seen.append(alias)
+        model = _value_of(model, alias)
+    return model
 
 
 def _is_alias(model: Any) -> bool:

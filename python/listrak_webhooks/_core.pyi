@@ -13,6 +13,7 @@ from listrak_webhooks._types import (
     Aliases,
     Clock,
     Headers,
+    Journey,
     Secrets,
     SigningEncoding,
     SigningTime,
@@ -190,7 +191,7 @@ class Event:
             PayloadError: the body is not a JSON object; nothing else in a body can make a view fail.
         """
     @property
-    def encoding(self, /) -> str:
+    def encoding(self, /) -> SigningEncoding:
         """
         How the signature header was written: `"base64"` or `"hex"`.
         """
@@ -214,7 +215,7 @@ class Event:
         """
         The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
 
-        Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
+        Listrak sends no delivery id; header text is not an identity, because one MAC has several spellings. The MAC is the
         signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
         time window. So keep it among your own systems, and give `public_id` to others.
         """
@@ -227,7 +228,7 @@ class Event:
             PayloadError: the body is not a JSON object.
         """
     @property
-    def journey(self, /) -> str:
+    def journey(self, /) -> Journey:
         """
         What set the journey off: `"cart"`, `"order"`, `"product"`, `"page"`, `"alert"` or `"custom"`.
 
@@ -265,7 +266,7 @@ class Event:
             model: the type.
 
         Raises:
-            PayloadError: the body is no JSON, or does not fit. The message and `problems` tell where and what was
+            PayloadError: the body is not JSON, or does not fit. The message and `problems` tell where and what was
                 expected, and none of the values.
             ModuleNotFoundError: the library that the type needs is not installed.
             TypeError: neither library can read such a type.
@@ -286,8 +287,9 @@ class Event:
         The JSON object in the body, built on first use and then kept.
 
         It is what `json.loads` gives: integers exact, up to 4,300 digits; floats to the bit; the last of duplicate
-        keys. What RFC 8259 forbids, such as NaN, trailing data or a byte order mark, is an error, and so is nesting
-        deeper than 201 levels, the outermost object being the first and a number or a string counting as one.
+        keys. A byte order mark in front is passed over. What RFC 8259 forbids, such as NaN or trailing data, is an
+        error, and so is nesting deeper than 201 levels, the outermost object being the first and a number or a string
+        counting as one.
 
         Raises:
             PayloadError: the body is not a JSON object; `body` still holds it.
@@ -350,7 +352,7 @@ class LineItem:
     """
     One line of a cart or an order.
 
-    Best effort: Listrak publishes no schema, so each attribute is what stands under one of the names that are likely
+    Best effort: Listrak publishes no schema, so each attribute is what the payload has under one of the names that are likely
     for it, and `None` where there is nothing of its type. Equal if all attributes are, whatever `raw` holds.
     """
     def __eq__(self, other: object, /) -> bool: ...
@@ -498,11 +500,11 @@ class MemoryReplayGuard:
     def __new__(
         cls,
         /,
-        max_entries: int = ...,
+        max_entries: int = 1000000,
         *,
-        lease: float = ...,
+        lease: float = 60,
         fail_open: bool = False,
-        tolerance: Tolerance = ...,
+        tolerance: Tolerance = 900,
         clock: Clock | None = None,
     ) -> MemoryReplayGuard: ...
     def __repr__(self, /) -> str: ...
@@ -803,10 +805,10 @@ class Webhook:
         /,
         secret: Secrets,
         *,
-        tolerance: Tolerance = ...,
-        encoding: AcceptedEncoding = ...,
-        max_body: int = ...,
-        aliases: Aliases = ...,
+        tolerance: Tolerance = 900,
+        encoding: AcceptedEncoding = "any",
+        max_body: int = 4194304,
+        aliases: Aliases = None,
         clock: Clock | None = None,
     ) -> Webhook: ...
     def __repr__(self, /) -> str: ...
@@ -817,7 +819,7 @@ class Webhook:
         """
     def check_size(self, /, size: int) -> None:
         """
-        Refuse a body of `size` bytes that is over `max_body`, before it is read.
+        Reject a body of `size` bytes that is over `max_body`, before it is read.
 
         Args:
             size: any int, such as what a stranger wrote as the `Content-Length`.
@@ -834,18 +836,18 @@ class Webhook:
         The function that returns our own time, if it is not the system's clock.
         """
     @property
-    def encoding(self, /) -> str:
+    def encoding(self, /) -> AcceptedEncoding:
         """
         Which signature encodings are taken: `"any"`, `"base64"` or `"hex"`.
         """
     @staticmethod
     def from_env(
-        name: str = ...,
+        name: str = "LISTRAK_WEBHOOK_SECRET",
         *,
-        tolerance: Tolerance = ...,
-        encoding: AcceptedEncoding = ...,
-        max_body: int = ...,
-        aliases: Aliases = ...,
+        tolerance: Tolerance = 900,
+        encoding: AcceptedEncoding = "any",
+        max_body: int = 4194304,
+        aliases: Aliases = None,
         clock: Clock | None = None,
     ) -> Webhook:
         """
@@ -876,7 +878,7 @@ class Webhook:
         body: bytes | bytearray | memoryview | str,
         timestamp: SigningTime | None = None,
         *,
-        encoding: SigningEncoding = ...,
+        encoding: SigningEncoding = "base64",
     ) -> str:
         """
         Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
@@ -903,7 +905,7 @@ class Webhook:
         body: bytes | bytearray | memoryview | str,
         timestamp: SigningTime | None = None,
         *,
-        encoding: SigningEncoding = ...,
+        encoding: SigningEncoding = "base64",
     ) -> dict[str, str]:
         """
         Return the two headers of a delivery of `body`: the timestamp, and the signature that `sign` returns for it.
@@ -985,7 +987,7 @@ def sign(
     timestamp: SigningTime,
     secret: Secrets,
     *,
-    encoding: SigningEncoding = ...,
+    encoding: SigningEncoding = "base64",
 ) -> str:
     """
     Sign one body in one call, as Listrak would.
@@ -1007,10 +1009,10 @@ def verify(
     secret: Secrets,
     *,
     now: float | None = None,
-    tolerance: Tolerance = ...,
-    encoding: AcceptedEncoding = ...,
-    max_body: int = ...,
-    aliases: Aliases = ...,
+    tolerance: Tolerance = 900,
+    encoding: AcceptedEncoding = "any",
+    max_body: int = 4194304,
+    aliases: Aliases = None,
     clock: Clock | None = None,
 ) -> Event:
     """

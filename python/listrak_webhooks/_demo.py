@@ -139,7 +139,7 @@ class Table:
 
 
 def _send(port: int, delivery: Delivery, records: list[logging.LogRecord]) -> Outcome:
-    """Send one delivery over HTTP; the reason is what the receiver answered or, for a refusal, logged."""
+    """Send one delivery over HTTP; the reason is what the receiver responded with or, for a rejection, logged."""
     records.clear()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     with contextlib.closing(connection):
@@ -214,7 +214,7 @@ def _django(webhook: Webhook) -> Generator[int, None, None]:
         return HttpResponse(_describe(event))
 
     urls = type("urls", (), {"urlpatterns": [path(PATH.lstrip("/"), view)]})
-    # Django would log each refusal to the screen once more.
+    # Django would log each rejection to the screen once more.
     quiet = {"version": 1, "disable_existing_loggers": False, "loggers": {"django": {"level": "CRITICAL"}}}
     settings.configure(ALLOWED_HOSTS=["127.0.0.1"], ROOT_URLCONF=urls, LOGGING=quiet)
     django.setup()

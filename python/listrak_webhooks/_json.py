@@ -20,7 +20,7 @@ _UNLIMITED_DIGITS = 640
 
 
 def parse(text: str, parse_float: Callable[[str], float] | None, longest: int) -> tuple[Any, str | None]:
-    """Return what `json.loads` makes of `text`, NaN and the infinities refused, or what the problem is.
+    """Return what `json.loads` makes of `text`, NaN and the infinities rejected, or what the problem is.
 
     The problem names the place and none of the content. It is returned and not raised, because the exceptions of `json`
     and the frames of any traceback from here carry the whole text.
@@ -32,11 +32,11 @@ def parse(text: str, parse_float: Callable[[str], float] | None, longest: int) -
     """
     try:
         value = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=parse_float, parse_int=_parse_int_for(longest)
+            text, parse_constant=_reject_constant, parse_float=parse_float, parse_int=_parse_int_for(longest)
         )
     except json.JSONDecodeError as error:
         return None, f"{error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"
-    except _RefusedError as error:
+    except _RejectedError as error:
         return None, str(error)
     except ValueError:
         # Of `int`, which counts the digits.
@@ -44,15 +44,15 @@ def parse(text: str, parse_float: Callable[[str], float] | None, longest: int) -
     return value, None
 
 
-class _RefusedError(Exception):
+class _RejectedError(Exception):
     """What `json` would accept and this package does not."""
 
 
 _TOO_LONG = f"an integer has more than {MAX_INT_DIGITS} digits"
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise _RefusedError(f"{name} is not JSON")
+def _reject_constant(name: str) -> NoReturn:
+    raise _RejectedError(f"{name} is not JSON")
 
 
 def _parse_int_for(longest: int) -> Callable[[str], int] | None:
@@ -66,7 +66,7 @@ def _parse_int_for(longest: int) -> Callable[[str], int] | None:
 def _parse_int(text: str) -> int:
     digits = text.removeprefix("-")
     if len(digits) > MAX_INT_DIGITS:
-        raise _RefusedError(_TOO_LONG)
+        raise _RejectedError(_TOO_LONG)
     value = 0
     for start in range(0, len(digits), _UNLIMITED_DIGITS):
         piece = digits[start : start + _UNLIMITED_DIGITS]

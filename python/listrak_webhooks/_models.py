@@ -110,6 +110,16 @@ def is_model(annotation: Any) -> bool:
     return is_pydantic or _is_struct(kind) or _is_typed_dict(kind) or dataclasses.is_dataclass(kind)
 
 
+def holds_model(annotation: Any) -> bool:
+    """Return whether it is such a class, or has one in it, as a union and a list may."""
+    try:
+        annotation = expanded(annotation)
+    except (TypeError, NameError):
+        # An alias that names itself, or what is not there yet.
+        return False
+    return is_model(get_origin(annotation) or annotation) or any(map(holds_model, get_args(annotation)))
+
+
 def _is_typed_dict(model: object) -> bool:
     # That of typing_extensions is another one to `typing.is_typeddict`.
     return isinstance(model, type) and hasattr(model, "__required_keys__") and hasattr(model, "__total__")
@@ -145,8 +155,8 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...
         name = reference.removeprefix("#/$defs/")
         if name in within:
             return {"type": "object", "title": name}
-        beside = {key: value for key, value in fields.items() if key != "$ref"}
-        return _inlined({**definitions[name], **beside}, definitions, (*within, name))
+        siblings = {key: value for key, value in fields.items() if key != "$ref"}
+        return _inlined({**definitions[name], **siblings}, definitions, (*within, name))
     return {
         key: inlined(value) for key, value in fields.items() if key != "$defs" and not _is_discriminator(key, value)
     }
@@ -172,7 +182,7 @@ def _is_for_msgspec(model: Any) -> bool:
 
 
 def _is_struct(model: Any) -> bool:
-    # Whoever has made a `Struct` has imported msgspec.
+    # A program that has made a `Struct` has imported msgspec.
     msgspec = sys.modules.get("msgspec")
     kind = get_origin(model) or model
     return msgspec is not None and isinstance(kind, type) and issubclass(kind, msgspec.Struct)

@@ -19,6 +19,7 @@ Tolerance: TypeAlias = float | timedelta
 
 AcceptedEncoding: TypeAlias = Literal["any", "base64", "hex"]
 SigningEncoding: TypeAlias = Literal["base64", "hex"]
+Journey: TypeAlias = Literal["cart", "order", "product", "page", "alert", "custom"]
 SigningTime: TypeAlias = int | datetime
 
 Clock: TypeAlias = Callable[[], float]

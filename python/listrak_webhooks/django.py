@@ -102,9 +102,9 @@ def listrak_webhook(
 
     The view is called as `view(request, event, ...)`; it may be `def` or `async def`. One that returns `None` answers
     an empty 200. Only POST is let in (405 for the rest), and the view is exempt from CSRF and from
-    `LoginRequiredMiddleware`: a signature takes their place. A refusal answers the error's status with
+    `LoginRequiredMiddleware`: a signature takes their place. A rejection has the error's status and
     `{"error": code}` and is logged on the logger `listrak_webhooks`. `request.body` keeps working in the view. What the
-    view itself raises passes through, except that a `PayloadError` answers 400.
+    view itself raises passes through, except that a `PayloadError` becomes a 400.
 
     On a class-based view, decorate `dispatch` by `method_decorator`, so that the exemptions reach the view; its `post`
     is then called as `post(self, request, event, ...)`.
@@ -114,10 +114,11 @@ def listrak_webhook(
             `settings.LISTRAK_WEBHOOK_SECRET` (a string or a list), else in the environment.
         resolver: a function of the request that returns the `Webhook`, for many accounts on one route; it may be
             `async`.
-        replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. One
-            that has been handled answers an empty 200 again, without the view. A view that raises, or answers a status
-            from 400 up, has not handled it; under `ATOMIC_REQUESTS` it has when the transaction is committed.
-        on_rejected: called as `on_rejected(error, request)` for each refusal, for metrics and alerts; it may be
+        replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. The
+            response to one that has been handled is an empty 200 again, without the view. A view that raises, or
+            responds with a status from 400 up, has not handled it; under `ATOMIC_REQUESTS` it has when the
+            transaction is committed.
+        on_rejected: called as `on_rejected(error, request)` for each rejection, for metrics and alerts; it may be
             `async`. If it raises, that is logged and the delivery stays rejected. What it writes to the database for
             a `PayloadError` under `ATOMIC_REQUESTS` is rolled back with the rest.
         body_timeout: how many seconds a body may take to arrive under WSGI, from the first look at it to its end.

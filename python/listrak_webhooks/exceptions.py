@@ -1,8 +1,8 @@
-"""The exceptions, and what each answers.
+"""The exceptions, and what the response to each is.
 
 They are plain Python classes, which the Rust core raises: they pickle, and they can be caught wide (`WebhookError`,
 `VerificationError`) or narrow. None of them ever carries a secret, a body, a whole signature, or the MAC that a
-refused delivery should have had.
+rejected delivery should have had.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import ClassVar, NamedTuple
 
 
 class WebhookError(Exception):
-    """Base of every refusal; never raised itself."""
+    """Base of every rejection; never raised itself."""
 
     code: ClassVar[str]
     """What went wrong, for machines: stable, and safe to send to anybody."""
 
     status: ClassVar[int]
-    """The HTTP status to answer with."""
+    """The HTTP status to respond with."""
 
 
 class VerificationError(WebhookError):
-    """Base of every refusal that means: this is not a genuine, timely delivery."""
+    """Base of every rejection that means: this is not a genuine, timely delivery."""
 
     status = 401
 
@@ -95,7 +95,7 @@ class PayloadProblem(NamedTuple):
     """One place at which a payload does not fit a type."""
 
     path: tuple[str | int, ...]
-    """The way there: names of fields and indices of lists. What is no plain name, and could be personal, is `"..."`."""
+    """The way there: names of fields and indices of lists; `"..."` for what is not a plain name and may be personal."""
 
     expected: str
     """What should be there; never what is."""
@@ -137,7 +137,7 @@ class DuplicateDeliveryError(WebhookError):
 
 
 class ReplayGuardError(WebhookError):
-    """The store that remembers deliveries did not answer."""
+    """The store that remembers deliveries did not respond."""
 
     code = "replay_guard_unavailable"
     status = 503
@@ -146,7 +146,7 @@ class ReplayGuardError(WebhookError):
 class ConfigurationError(ValueError):
     """A secret or an option that cannot be right: the programmer's to mend, not the sender's.
 
-    It is no `WebhookError`: code that answers refusals must not swallow it by accident.
+    It is not a `WebhookError`: code that responds to rejections must not swallow it by accident.
     """
 
     code: ClassVar[str] = "configuration_error"

@@ -74,7 +74,7 @@ class _Decorator(Protocol):
     def __call__(
         self, view: Callable[Concatenate[Owner, Event, P], ViewResult], /
     ) -> Callable[Concatenate[Owner, P], ResponseReturnValue]: ...
-    # For mypy, to which `**url_args` is no `P`; pyright says that it has seen the shape above.
+    # For mypy, to which `**url_args` is not a `P`; pyright says that it has seen the shape above.
     @overload
     def __call__(  # pyright: ignore[reportOverlappingOverload]
         self, view: _ViewOfAnyArguments, /
@@ -108,28 +108,28 @@ def listrak_webhook(
     on_rejected: Callable[[WebhookError, Request], object] | None = None,
     body_timeout: float = DEFAULT_BODY_TIMEOUT,
 ) -> Any:
-    """Hand a view the verified `Event` of each genuine delivery, and answer every other request itself.
+    """Hand a view the verified `Event` of each genuine delivery, and respond to every other request itself.
 
     The view is called as `view(event, **url_args)`; it may be `def` or `async def` (with Flask's `async` extra), and a
-    method of a `MethodView`. One that returns `None` answers an empty 200. A refusal answers the error's status with
-    `{"error": code}` and is logged on the logger `listrak_webhooks`. `request.get_data()` and `request.json` keep
-    working in the view. What the view itself raises passes through, except that a `PayloadError` answers 400.
+    method of a `MethodView`. If it returns `None`, the response is an empty 200. A rejection has the error's status and
+    `{"error": code}`, and is logged on the logger `listrak_webhooks`. `request.get_data()` and `request.json` keep
+    working in the view. What the view itself raises passes through, except that a `PayloadError` becomes a 400.
 
     Args:
         webhook: a `Webhook`, a secret or a list of secrets. Without it, the secret is `LISTRAK_WEBHOOK_SECRET` in
             `app.config` (a string or a list), else in the environment.
         resolver: a function of the request that returns the `Webhook`, for many accounts on one route.
-        replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. One
-            that has been handled answers an empty 200 again, without the view. A view that raises, or answers a status
-            from 400 up, has not handled it.
+        replay: a guard of `listrak_webhooks.replay`, or one of your own, that lets each delivery be handled once. The
+            response to one that has been handled is an empty 200 again, without the view. A view that raises, or
+            responds with a status from 400 up, has not handled it.
         on_rejected: called as `on_rejected(error, request)` for each rejection, for metrics and alerts. If it raises,
             that is logged and the delivery stays rejected.
         body_timeout: how many seconds a body may take to arrive, from the first look at it to its end.
 
     Raises:
-        ConfigurationError: a given secret cannot be one; or `replay` is no guard, or one for `async with` alone. A
-            secret that is missing when a request comes answers 500 and is logged as an ERROR: nothing is accepted
-            without one.
+        ConfigurationError: a given secret cannot be one; or `replay` is not a guard, or one for `async with` alone.
+            If the secret is missing when a request comes, the response is a 500, and an ERROR is logged: nothing is
+            accepted without one.
     """
     if is_decorated(webhook):
         return listrak_webhook()(cast("Callable[..., Any]", webhook))

@@ -21,7 +21,7 @@ impl Path {
         (!names.iter().any(String::is_empty)).then_some(Self(names))
     }
 
-    /// What stands before the number, where the path is one name that ends in `#`.
+    /// What is in front of the number, if the path is one name that ends in `#`.
     fn numbered(&self) -> Option<&str> {
         match self.0.as_slice() {
             [name] => name.strip_suffix('#'),

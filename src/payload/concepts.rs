@@ -55,7 +55,7 @@ concepts! {
     /// What an identifier that is a phone number calls itself.
     PhoneIdentifier "identifiers.phone" ["PhoneNumber", "phone"]
 
-    /// Coupon codes; `#` stands for a number, and takes all of them in order.
+    /// Coupon codes; `#` is a number, and takes all of them in order.
     Coupons "coupons" ["coupons", "couponCodes", "couponCode", "coupon", "coupon#", "couponCode#", "order.couponCode", "cart.couponCode"]
     /// In a coupon that is an object: its code.
     CouponCode "coupons.code" ["code", "couponCode", "coupon"]
@@ -91,7 +91,7 @@ concepts! {
 
     /// An object that is a cart.
     Cart "cart" ["cart"]
-    /// What a cart at the top level is known by, beside its lines.
+    /// What a cart at the top level is known by, apart from its lines.
     CartMarker "cart.marker" ["cartLink", "cartTotal", "cartStage", "cartItems"]
     /// Of a cart.
     CartLink "cart.link" ["cartLink", "link"]
@@ -185,7 +185,7 @@ impl Concept {
     ///
     /// # Errors
     ///
-    /// The names that there are, to be shown, where it is none of them.
+    /// The names that there are, to be shown if it is not one of them.
     pub fn from_name(name: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|concept| concept.name() == name);
         found.copied().ok_or_else(|| {

@@ -22,7 +22,7 @@ pub fn is_ordinary(body: &[u8]) -> bool {
     !has_long_digits(body, MAX_INT_DIGITS) && is_shallow(body)
 }
 
-/// Whether more than `most` digits stand in a row.
+/// Whether more than `most` digits are in a row.
 fn has_long_digits(body: &[u8], most: usize) -> bool {
     let digits = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take_while(|byte| byte.is_ascii_digit()).count();
     // Such a row covers one of these places, so no other needs to be looked at.
@@ -74,7 +74,7 @@ pub fn is_shallow(body: &[u8]) -> bool {
         match byte {
             b'}' | b']' => depth = depth.saturating_sub(1),
             b' ' | b'\t' | b'\n' | b'\r' => {}
-            // Anything else at the last level stands for a value, or for the key of one, below it.
+            // Anything else at the last level is a value, or the key of one, below it.
             _ if depth >= MAX_DEPTH => return false,
             b'{' | b'[' => depth += 1,
             b'"' => rest = behind_string(behind),

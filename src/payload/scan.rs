@@ -12,7 +12,7 @@ use super::aliases::{Name, Names};
 use super::lookup::{Fields, Node};
 use super::{fast_path, number};
 
-/// How many candidates are kept before the pass gives up: more of them are no contact, and would cost memory.
+/// How many candidates are kept before the pass gives up: more of them are not a contact, and would cost memory.
 const MOST: usize = 64;
 
 /// What is kept of a body.
@@ -71,7 +71,7 @@ impl<'a> Node for Scanned<'a> {
 
 /// The fields of the JSON object in `text` that can name the contact; `None` where the payload has to decide.
 ///
-/// The payload's limits of depth and digits are no limits here, because nothing is built of what is skipped.
+/// The payload's limits of depth and digits do not apply here, because nothing is built of what is skipped.
 #[must_use]
 pub fn scan<'a>(text: &'a str, names: &Names) -> Option<Fields<Scanned<'a>>> {
     let mut parser = serde_json::Deserializer::from_str(text);

@@ -11,10 +11,12 @@ use crate::payload::scan;
 use crate::py::arguments::Model;
 use crate::py::body::LARGE_BODY;
 use crate::py::error::Result;
+use crate::py::literals::{EncodingName, JourneyName};
 use crate::py::package;
 use crate::py::payload::contact::{Contact, Found};
 use crate::py::payload::exact::Payload;
 use crate::py::payload::fields::{Dict, Items, Parsed, Texts};
+use crate::py::payload::kept::{Views, kept};
 use crate::py::payload::value::{Reader, Value};
 use crate::py::payload::views::{Cart, Order, Page, Product};
 use crate::py::payload::{Reading, detect, parse};
@@ -43,28 +45,6 @@ pub struct Event {
     contact: OnceLock<Contact>,
     // Apart, so that an event whose views nobody reads is small and quickly made.
     views: OnceLock<Box<Views>>,
-}
-
-/// The views that were read so far.
-#[derive(Default)]
-struct Views {
-    coupons: OnceLock<Py<PyTuple>>,
-    items: OnceLock<Py<PyTuple>>,
-    cart: OnceLock<Option<Py<Cart>>>,
-    order: OnceLock<Option<Py<Order>>>,
-    product: OnceLock<Option<Py<Product>>>,
-    page: OnceLock<Option<Py<Page>>>,
-    journey: OnceLock<&'static str>,
-}
-
-/// What `cell` keeps, made by `make` on first use. Two threads may both make it; the first to finish is the one whose
-/// work is kept, and both return it.
-fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
-    if let Some(kept) = cell.get() {
-        return Ok(kept);
-    }
-    let new = make()?;
-    Ok(cell.get_or_init(|| new))
 }
 
 impl Event {
@@ -121,7 +101,7 @@ impl Event {
     ) -> Result<T> {
         let payload = self.kept_payload(py)?;
         let text = parse::text(self.body.as_bytes(py))?;
-        let reader = Reader::new(py, &self.reading.names, text, payload.exact(text));
+        let reader = Reader::new(py, &self.reading.names, text, payload);
         Ok(read(&reader, &payload.value(py))?)
     }
 
@@ -180,7 +160,7 @@ impl Event {
 
     /// The delivery's identity: its MAC in lower-case hex, whatever the header's spelling was.
     ///
-    /// Listrak sends no delivery id; header text is no identity, because one MAC has several spellings. The MAC is the
+    /// Listrak sends no delivery id; header text is not an identity, because one MAC has several spellings. The MAC is the
     /// signature too: with the body and the timestamp, the id is enough to send the delivery again while it can pass the
     /// time window. So keep it among your own systems, and give `public_id` to others.
     #[getter]
@@ -211,15 +191,16 @@ impl Event {
 
     /// How the signature header was written: `"base64"` or `"hex"`.
     #[getter]
-    fn encoding(&self) -> &'static str {
-        self.verified.encoding.name()
+    fn encoding(&self) -> EncodingName {
+        EncodingName(self.verified.encoding.name())
     }
 
     /// The JSON object in the body, built on first use and then kept.
     ///
     /// It is what `json.loads` gives: integers exact, up to 4,300 digits; floats to the bit; the last of duplicate
-    /// keys. What RFC 8259 forbids, such as NaN, trailing data or a byte order mark, is an error, and so is nesting
-    /// deeper than 201 levels, the outermost object being the first and a number or a string counting as one.
+    /// keys. A byte order mark in front is passed over. What RFC 8259 forbids, such as NaN or trailing data, is an
+    /// error, and so is nesting deeper than 201 levels, the outermost object being the first and a number or a string
+    /// counting as one.
     ///
     /// Raises:
     ///     PayloadError: the body is not a JSON object; `body` still holds it.
@@ -340,11 +321,11 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not a JSON object.
     #[getter]
-    fn journey(&self, py: Python<'_>) -> Result<&'static str> {
+    fn journey(&self, py: Python<'_>) -> Result<JourneyName> {
         let journey = kept(&self.views().journey, || {
             self.read(py, |reader, payload| Ok(detect::journey(reader, payload)))
         })?;
-        Ok(journey)
+        Ok(JourneyName(journey))
     }
 
     /// Read the body as a type of your own: a Pydantic model or anything that its `TypeAdapter` takes, a msgspec
@@ -357,7 +338,7 @@ impl Event {
     ///     model: the type.
     ///
     /// Raises:
-    ///     PayloadError: the body is no JSON, or does not fit. The message and `problems` tell where and what was
+    ///     PayloadError: the body is not JSON, or does not fit. The message and `problems` tell where and what was
     ///         expected, and none of the values.
     ///     ModuleNotFoundError: the library that the type needs is not installed.
     ///     TypeError: neither library can read such a type.

@@ -3,7 +3,7 @@
 //! A mapping in any case (dicts, Flask, Django, Starlette, httpx, Lambda), pairs (ASGI), a WSGI environ or Django's
 //! `META`. Names are compared as ASCII without regard to case, so a Kelvin sign is not a `k`, and an underscore is not
 //! a dash: only the exact environ keys of PEP 3333 have underscores. All of a container is looked at, because a header
-//! that came twice must be refused whatever the case of its names.
+//! that came twice must be rejected whatever the case of its names.
 
 use std::borrow::Cow;
 
@@ -174,7 +174,9 @@ impl<'py> Found<'py> {
 
     fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<()> {
         let iterator = pairs.try_iter().map_err(|error| {
-            if error.is_instance_of::<PyTypeError>(headers.py()) {
+            // One with a traceback was raised in an `__iter__` of the caller's own, and not by `iter`.
+            let py = headers.py();
+            if error.is_instance_of::<PyTypeError>(py) && error.traceback(py).is_none() {
                 wrong_container(headers)
             } else {
                 Error::Raised(error)
@@ -193,7 +195,7 @@ impl<'py> Found<'py> {
 
     fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) -> Result<()> {
         match which(name, kind)? {
-            // A `None` stands for no header at all.
+            // A value of `None` means that there is no such header.
             Some(_) if text::is_none(&value)? => {}
             Some(Header::Timestamp) => self.timestamp.fill(value),
             Some(Header::Signature) => self.signature.fill(value),

@@ -49,6 +49,7 @@ pub(super) const ACCEPTED_ENCODING: PyStaticExpr = type_hint_identifier!(TYPES, 
 pub(super) const ALIASES: PyStaticExpr = type_hint_identifier!(TYPES, "Aliases");
 pub(super) const CLOCK: PyStaticExpr = type_hint_identifier!(TYPES, "Clock");
 pub(super) const HEADERS: PyStaticExpr = type_hint_identifier!(TYPES, "Headers");
+pub(super) const JOURNEY: PyStaticExpr = type_hint_identifier!(TYPES, "Journey");
 pub(super) const PARSED: PyStaticExpr = type_hint_identifier!(TYPES, "T");
 pub(super) const MODEL: PyStaticExpr = type_hint_subscript!(type_hint_identifier!("builtins", "type"), PARSED);
 pub(super) const SECRETS: PyStaticExpr = type_hint_identifier!(TYPES, "Secrets");

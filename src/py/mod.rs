@@ -7,6 +7,7 @@ mod event;
 mod headers;
 #[cfg(feature = "stub")]
 mod hints;
+mod literals;
 mod memory_guard;
 mod one_call;
 mod package;

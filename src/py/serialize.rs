@@ -82,6 +82,29 @@ impl<'py> FromPyObject<'_, 'py> for Data<'py> {
     }
 }
 
+/// See that `data` is of the form that this version writes.
+///
+/// # Errors
+///
+/// [`Error::WrongValue`], if it is not.
+fn check_form(data: &Bound<'_, PyDict>) -> Result<()> {
+    // The version first: what else there is depends on it.
+    let version = data.get_item("v")?.ok_or_else(|| wrong("v"))?;
+    if integer(&version) != Some(VERSION) {
+        return Err(Error::WrongValue(format!(
+            "the event is in a form that this version does not know (it knows \"v\": {VERSION}); let sender and worker \
+             run the same version of listrak_webhooks"
+        )));
+    }
+    if data.len() > KEYS.len() {
+        return Err(Error::WrongValue(
+            "the event has a field that this version does not know; pass what to_dict returned, and nothing more"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// The event in `data`.
 ///
 /// # Errors
@@ -94,20 +117,8 @@ pub(crate) fn from_dict(data: &Data<'_>) -> Result<Event> {
             type_name(&data.0)
         )));
     };
+    check_form(data)?;
     let field = |key: &str| data.get_item(key)?.ok_or_else(|| wrong(key));
-    // The version first: what else there is depends on it.
-    if integer(&field("v")?) != Some(VERSION) {
-        return Err(Error::WrongValue(format!(
-            "the event is in a form that this version does not know (it knows \"v\": {VERSION}); let sender and worker \
-             run the same version of listrak_webhooks"
-        )));
-    }
-    if data.len() > KEYS.len() {
-        return Err(Error::WrongValue(
-            "the event has a field that this version does not know; pass what to_dict returned, and nothing more"
-                .to_owned(),
-        ));
-    }
     let read = |key: &str, fits: &dyn Fn(i64) -> bool| {
         integer(&field(key)?)
             .filter(|number| fits(*number))
@@ -147,7 +158,7 @@ fn wrong(key: &str) -> Error {
     ))
 }
 
-/// An `int` that fits; a `bool` is none.
+/// An `int` that fits; a `bool` is not one.
 fn integer(object: &Bound<'_, PyAny>) -> Option<i64> {
     object.cast_exact::<PyInt>().ok()?.extract().ok()
 }

@@ -2,7 +2,7 @@
 //!
 //! A value can be text without being a `str`: settings are fetched lazily, and the object in their place says that its
 //! class is `str` (Django's `SimpleLazyObject`, `wrapt.ObjectProxy`, werkzeug's `LocalProxy`). Such an object can be
-//! iterated over, as a `str` can, and what is taken apart like that is no secret any more but a list of characters. So
+//! iterated over, as a `str` can, and what is taken apart like that is not a secret any more but a list of characters. So
 //! each argument that is text, or one or several of them, is looked at here first: what Python's own `isinstance` calls
 //! text is text, only lists and tuples are lists, and nothing is ever walked to find that out.
 
@@ -40,7 +40,7 @@ impl From<PyErr> for Unreadable {
 }
 
 impl Unreadable {
-    /// What to say of it, unless it is none of our business, such as a `KeyboardInterrupt`: that is to be passed on.
+    /// What to say of it, unless it is not our business, such as a `KeyboardInterrupt`, which is passed on.
     ///
     /// What was raised is named and not shown: it may hold what it was about to give.
     pub(crate) fn explain(self, object: &Bound<'_, PyAny>) -> Result<String, PyErr> {
@@ -129,7 +129,7 @@ fn real<'py>(object: &Bound<'py, PyAny>) -> Option<Given<'py>> {
     }
 }
 
-/// The text or the bytes that `object` stands for.
+/// The text or the bytes that `object` gives.
 fn held<'py, T: PyTypeCheck + PyTypeInfo>(
     object: &Bound<'py, PyAny>,
     conversion: &str,
@@ -149,7 +149,7 @@ fn held<'py, T: PyTypeCheck + PyTypeInfo>(
     Ok(convert.call1((object,))?.cast_into().ok())
 }
 
-/// The very object that a proxy stands for: what a method that the proxy hands on is bound to.
+/// The very object behind a proxy: what a method that the proxy hands on is bound to.
 ///
 /// This is surer than any conversion. `str(proxy)` is what the text's own `__str__` makes of it, which of an enum's
 /// member is its name.
@@ -161,7 +161,7 @@ fn behind<'py>(object: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, PyAny>>, 
     Ok(method.getattr_opt("__self__")?)
 }
 
-/// What a promise of Django's, such as `gettext_lazy` makes, stands for. It does not say that it is a `str`.
+/// What is behind a promise of Django's, such as `gettext_lazy` makes. It does not say that it is a `str`.
 fn promise<'py>(object: &Bound<'py, PyAny>) -> Result<Given<'py>, Unreadable> {
     let py = object.py();
     let modules = py.import("sys")?.getattr("modules")?;

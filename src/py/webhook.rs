@@ -14,6 +14,7 @@ use crate::py::body::{self, LARGE_BODY};
 use crate::py::error::{Error, Result};
 use crate::py::event::Event;
 use crate::py::headers::{self, Value};
+use crate::py::literals::AcceptedEncodingName;
 use crate::py::payload::Reading;
 use crate::py::payload::fields::PathsByName;
 use crate::verify::Verifier;
@@ -145,8 +146,8 @@ impl Webhook {
 
     /// Which signature encodings are taken: `"any"`, `"base64"` or `"hex"`.
     #[getter]
-    fn encoding(&self) -> &'static str {
-        self.verifier.encoding.map_or("any", Encoding::name)
+    fn encoding(&self) -> AcceptedEncodingName {
+        AcceptedEncodingName(self.verifier.encoding.map_or("any", Encoding::name))
     }
 
     /// The largest body that is looked at, in bytes.
@@ -169,7 +170,7 @@ impl Webhook {
         self.clock.as_ref().map(|clock| Clock(clock.0.clone_ref(py)))
     }
 
-    /// Refuse a body of `size` bytes that is over `max_body`, before it is read.
+    /// Reject a body of `size` bytes that is over `max_body`, before it is read.
     ///
     /// Args:
     ///     size: any int, such as what a stranger wrote as the `Content-Length`.
@@ -339,7 +340,7 @@ impl Webhook {
             self.verifier.keys.count(),
             if self.verifier.keys.count() == 1 { "" } else { "s" },
             self.tolerance(),
-            self.encoding(),
+            self.encoding().0,
             self.max_body(),
         )
     }
@@ -363,7 +364,7 @@ impl Webhook {
                 max_body: max_body.0,
             },
             reading: Reading::new(aliases.0)
-                .map_err(|path| Error::Configuration(format!("the alias {path:?} is no path")))?,
+                .map_err(|path| Error::Configuration(format!("the alias {path:?} is not a path")))?,
             clock,
         })
     }

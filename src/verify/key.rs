@@ -6,7 +6,8 @@
 //! A key's state is as good as the secret. It is in one place of the heap from the moment when it is made until it is
 //! wiped there, and each MAC works on a copy that is wiped where it is. A value of Rust that is moved leaves its bytes
 //! behind, so neither is ever moved: hence the box, and the block-level interface of `hmac`, whose last step takes a
-//! reference (that of [`hmac::Mac`] takes the state itself).
+//! reference (that of [`hmac::Mac`] takes the state itself). What the processor's registers still hold of a state gets
+//! into memory with the next signal, or when a function is linked on its first call, so it is wiped as well.
 
 use std::fmt;
 use std::hint::black_box;
@@ -16,6 +17,7 @@ use hmac::digest::block_api::{Buffer, FixedOutputCore as _, UpdateCore as _};
 use hmac::digest::{CtOutput, Output};
 use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
+use sha2::block_api::compress256;
 
 use crate::verify::secret::{self, SecretFault};
 use crate::verify::signature::MAC_LEN;
@@ -56,7 +58,8 @@ impl Key {
 
     fn from_any(secret: &[u8]) -> Result<Self, SecretFault> {
         let key = Self::keyed(secret);
-        wipe_registers();
+        // Where the secret's state went through registers, that of no secret at all goes through them now.
+        drop(black_box(Self::keyed(&[])));
         wipe_stack();
         key
     }
@@ -78,6 +81,8 @@ impl Key {
         buffer.digest_blocks(timestamp, |blocks| state.update_blocks(blocks));
         let mut mac = Output::<State>::default();
         state.finalize_fixed_core(&mut buffer, &mut mac);
+        drop(state);
+        wipe_registers();
         CtOutput::new(mac)
     }
 
@@ -102,7 +107,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys in `keys`, of which the first is the current one; `None` where there is none.
+    /// The keys in `keys`, of which the first is the current one; `None` if there are none.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Option<Self> {
         let mut keys = keys.into_iter();
@@ -133,15 +138,6 @@ impl Keys {
     }
 }
 
-/// Overwrites what a key has left in the processor's registers, by making another one of nothing.
-///
-/// Otherwise whatever saves all registers next, such as the loader when it resolves a function's address, would write
-/// them to the stack.
-#[inline(never)]
-fn wipe_registers() {
-    drop(black_box(Key::keyed(&[])));
-}
-
 /// Overwrites what the functions that were called before have left on the stack.
 #[inline(never)]
 fn wipe_stack() {
@@ -149,6 +145,13 @@ fn wipe_stack() {
     const AREA: usize = 4096;
     let mut area = [0_u8; AREA];
     black_box(&mut area);
+}
+
+/// Overwrites what the last hash has left in the processor's registers: by another, which uses the same ones.
+fn wipe_registers() {
+    let mut nothing = [0; 8];
+    compress256(&mut nothing, &[[0; 64]]);
+    black_box(&nothing);
 }
 
 #[cfg(test)]

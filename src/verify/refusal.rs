@@ -88,19 +88,7 @@ impl fmt::Display for Refusal {
                 "the {} header came more than once; Listrak sends it once, so check what adds the other",
                 header.name()
             ),
-            Self::MalformedTimestamp {
-                excerpt,
-                milliseconds: true,
-            } => write!(
-                f,
-                "the LTK-Timestamp header is \"{excerpt}\", which looks like milliseconds; it must be whole Unix \
-                 seconds, ten digits, so check what rewrites it"
-            ),
-            Self::MalformedTimestamp { excerpt, .. } => write!(
-                f,
-                "the LTK-Timestamp header is \"{excerpt}\" and not ten digits of Unix seconds; pass it as it was \
-                 received, and check that nothing rewrites it"
-            ),
+            Self::MalformedTimestamp { excerpt, milliseconds } => write_malformed_timestamp(f, excerpt, *milliseconds),
             Self::MalformedSignature(fault) => write_signature_fault(f, *fault),
             Self::SignatureMismatch { secrets } => {
                 match secrets {
@@ -128,6 +116,15 @@ impl fmt::Display for Refusal {
             ),
         }
     }
+}
+
+fn write_malformed_timestamp(f: &mut fmt::Formatter<'_>, excerpt: &str, milliseconds: bool) -> fmt::Result {
+    write!(f, "the LTK-Timestamp header is \"{excerpt}\"")?;
+    f.write_str(if milliseconds {
+        ", which looks like milliseconds; it must be whole Unix seconds, ten digits, so check what rewrites it"
+    } else {
+        " and not ten digits of Unix seconds; pass it as it was received, and check that nothing rewrites it"
+    })
 }
 
 fn write_signature_fault(f: &mut fmt::Formatter<'_>, fault: SignatureFault) -> fmt::Result {

@@ -62,7 +62,7 @@ pub struct Claim {
     pub encoding: Encoding,
 }
 
-/// Why a signature header is none.
+/// Why a header does not hold a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureFault {
     /// Neither 44 nor 64 bytes long.

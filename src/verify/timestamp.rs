@@ -103,8 +103,8 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
-        let refused: &[&[u8]] = &[
+    fn everything_else_is_rejected() {
+        let rejected: &[&[u8]] = &[
             b"",
             b"0",
             b"999999999",
@@ -132,7 +132,7 @@ mod tests {
             "١٧٠٠٠٠٠٠٠٠".as_bytes(),
             "1７0000000".as_bytes(),
         ];
-        for text in refused {
+        for text in rejected {
             assert_eq!(parse(text), None, "{}", text.escape_ascii());
         }
         assert_eq!(parse(&[b'1'; 5_000]), None);

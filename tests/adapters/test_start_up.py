@@ -14,7 +14,7 @@ import listrak_webhooks.flask
 import msgspec
 import pytest
 from django.views import View
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from flask.views import MethodView
 from listrak_webhooks import ConfigurationError, Event
 from listrak_webhooks._aliases import expanded
@@ -67,6 +67,16 @@ class Typed(TypedDict):
     """The same as a dict."""
 
     campaign: str
+
+
+class Generics(BaseModel, Generic[T]):
+    """A generic one of Pydantic's."""
+
+    campaign: T
+
+
+GenericsAlias = TypeAliasType("GenericsAlias", Generics[T], type_params=(T,))
+MailAlias = TypeAliasType("MailAlias", Mail)
 
 
 class Shop:
@@ -273,8 +283,36 @@ class TestFastAPI:
         if case in ALONE:
             decorator(handler_of(annotation))
             return
-        with pytest.raises(ConfigurationError, match="or pass parse_as= with the type of the one for the parsed"):
+        with pytest.raises(ConfigurationError, match="or pass parse_as= with its type"):
             decorator(handler_of(annotation))
+
+    @pytest.mark.parametrize("annotation", [Mail | None, MailAlias | None, list[Mail]], ids=str)
+    def test_beside_an_event_what_holds_a_model_is_not_left_to_fastapi(self, annotation: Any) -> None:
+        """It would read it from the query or the body, and each genuine delivery would be a 422."""
+
+        def handler(event: Event, mail: Any = None) -> None: ...
+
+        handler.__annotations__["mail"] = annotation
+        with pytest.raises(ConfigurationError, match=r"handler takes mail from the body.*parse_as="):
+            listrak_webhooks.fastapi.listrak_webhook(SECRET)(handler)
+
+    def test_the_arguments_of_a_generic_alias_count(self) -> None:
+        """What stands for `Generics[str]` is parsed as that, and not as `Generics`."""
+        app = FastAPI()
+        handler = handler_of(GenericsAlias[str])
+        app.post(PATH)(listrak_webhooks.fastapi.listrak_webhook(SECRET)(handler))
+        assert call_asgi(app, Delivery(b'{"campaign":5}')).status == 422
+        assert call_asgi(app, Delivery(b'{"campaign":"5"}')).status == 200
+
+    def test_the_decorator_with_arguments_as_a_dependency(self) -> None:
+        """FastAPI would take its parameter for one of the query, and each delivery would be a 422."""
+        decorator = listrak_webhooks.fastapi.listrak_webhook(SECRET)
+
+        def handler(event: Any) -> None: ...
+
+        handler.__annotations__["event"] = Annotated[Event, Depends(decorator)]
+        with pytest.raises(ConfigurationError, match="is the decorator and not a dependency"):
+            FastAPI().post(PATH)(handler)
 
     @pytest.mark.parametrize(
         "annotation", [Unreadable, Unreadable | None, list[Unreadable], Many[Unreadable], Shop, list[Shop]], ids=str

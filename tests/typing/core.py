@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from listrak_webhooks import (
     BodyTooLargeError,
@@ -48,7 +48,7 @@ assert_type(Webhook.from_env("SHOP_SECRET", tolerance=60, encoding="hex", max_bo
 
 webhook = Webhook("a secret")
 assert_type(webhook.tolerance, int)
-assert_type(webhook.encoding, str)
+assert_type(webhook.encoding, Literal["any", "base64", "hex"])
 assert_type(webhook.max_body, int)
 assert_type(webhook.clock, Callable[[], float] | None)
 
@@ -81,7 +81,7 @@ def read(event: Event) -> None:
     assert_type(event.public_id, str)
     assert_type(event.expires_at, int)
     assert_type(event.secret_index, int)
-    assert_type(event.encoding, str)
+    assert_type(event.encoding, Literal["base64", "hex"])
     assert_type(event.payload, dict[str, Any])
     assert_type({event: 1}, dict[Event, int])
     assert_type(event == event, bool)  # noqa: PLR0124
@@ -105,7 +105,7 @@ def read_views(event: Event) -> None:
     assert_type(event.order, Order | None)
     assert_type(event.product, Product | None)
     assert_type(event.page, Page | None)
-    assert_type(event.journey, str)
+    assert_type(event.journey, Literal["cart", "order", "product", "page", "alert", "custom"])
     if event.cart is not None:
         assert_type(event.cart.total, Decimal | None)
         assert_type(event.cart.items, tuple[LineItem, ...])

@@ -38,7 +38,7 @@ def duplicate_outcome(event: Event, status: int, started: float) -> Outcome:
 
 
 def emit(listeners: Sequence[Listener], outcome: Outcome, error: Rejection | None, request: object) -> Steps[None]:
-    """Tell all listeners of an outcome; log what one of them raises, and let the outcome stand."""
+    """Tell all listeners of an outcome; log what one of them raises, and keep to the outcome."""
     if error is not None:
         forget_frames(error)
     for listener in listeners:

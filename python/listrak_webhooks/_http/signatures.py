@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def resolved_signature(handler: Callable[..., Any]) -> inspect.Signature:
-    """Return a signature whose annotations are no text, as far as what they name is there.
+    """Return a signature whose annotations are not text, as far as what they name is there.
 
     Under postponed annotations they are text; also those in a `__signature__` that a decorator has set, which Python
     itself leaves alone.

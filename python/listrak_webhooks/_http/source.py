@@ -36,7 +36,7 @@ Given: TypeAlias = "Webhook | Secrets | Literal[Absent.ABSENT]"
 def is_decorated(argument: object) -> bool:
     """Return whether the argument of `@listrak_webhook` is the view itself.
 
-    A lazy object can be called, whatever it stands for; so what Python calls text or a list is never a view.
+    A lazy object can be called, whatever is behind it; so what Python calls text or a list is never a view.
     """
     return callable(argument) and not isinstance(argument, str | bytes | list | tuple | Webhook)
 

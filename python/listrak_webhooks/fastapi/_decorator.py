@@ -108,14 +108,15 @@ def listrak_webhook(  # noqa: PLR0913
         _set_signature(endpoint, handler, signature.with_parameters(_filled(signature, arguments, handler)))
         return endpoint
 
+    reject_as_parameter(decorate, _NOT_A_DEPENDENCY, "handler")
     return decorate
 
 
-reject_as_parameter(
-    listrak_webhook,
+_NOT_A_DEPENDENCY = (
     "Depends(listrak_webhook) is the decorator and not a dependency; write Depends(ListrakWebhook()), or put "
-    "@listrak_webhook between @app.post(...) and the handler",
+    "@listrak_webhook between @app.post(...) and the handler"
 )
+reject_as_parameter(listrak_webhook, _NOT_A_DEPENDENCY)
 
 
 def _check_handler(handler: Callable[..., Any]) -> None:

@@ -105,6 +105,9 @@ def route_docs(model: Any = None) -> RouteDocs:
     Args:
         model: the type that the payload is parsed as, to be documented as the body; any object, if there is none.
 
+    Raises:
+        ConfigurationError: no library that is installed can read a payload as that type.
+
     Example:
         >>> from fastapi import FastAPI
         >>> from listrak_webhooks import Event
@@ -120,6 +123,7 @@ def route_docs(model: Any = None) -> RouteDocs:
         by_status.setdefault(rejection.status, []).append(rejection)
     responses = {status: _document(rejections) for status, rejections in by_status.items()}
     if model is not None:
+        _models.check(model)
         responses[int(HTTPStatus.UNPROCESSABLE_ENTITY)] = deepcopy(_MISFIT)
     return {
         "responses": dict(sorted(responses.items())),
@@ -195,13 +199,14 @@ class _Rejected:
         raise ConfigurationError(self._message)
 
 
-def reject_as_parameter(function: Callable[..., Any], message: str) -> None:
+def reject_as_parameter(function: Callable[..., Any], message: str, parameter: str = "webhook") -> None:
     """Let FastAPI fail with a message when somebody writes `Depends(function)`.
 
     It reads the annotations of a dependency's parameters, and would take them for the query or the body.
 
     Args:
-        function: one with the parameter `webhook`.
+        function: one that is not a dependency.
         message: what to write instead.
+        parameter: one that it has.
     """
-    function.__annotations__["webhook"] = Annotated[Any, _Rejected(message)]
+    function.__annotations__[parameter] = Annotated[Any, _Rejected(message)]

@@ -10,6 +10,7 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.params import Body, Depends, Param
 
 from listrak_webhooks import _models
+from listrak_webhooks._aliases import without_alias
 from listrak_webhooks._core import Event
 from listrak_webhooks._http.callables import name_of
 from listrak_webhooks._http.signatures import resolved_signature
@@ -62,6 +63,9 @@ class HandlerSignature(NamedTuple):
             raise ConfigurationError(
                 f"{name} has {len(models)} parameters for the parsed payload and needs one; annotate one with the type"
             )
+        event, model = next(iter(events), None), next(iter(models), None)
+        found = cls(name, signature, event, model, None if model is None else _type_of(model, parse_as))
+        found._check_body_parameters()
         if len(events) > 1 or not events + models:
             raise ConfigurationError(
                 f"{name} has {len(events)} parameters for the event and needs one; annotate one with Event, from "
@@ -69,9 +73,6 @@ class HandlerSignature(NamedTuple):
                 "Depends: the decorator takes its place; or pass parse_as= with the type of the one for the parsed "
                 "payload"
             )
-        event, model = next(iter(events), None), next(iter(models), None)
-        found = cls(name, signature, event, model, None if model is None else _type_of(model, parse_as))
-        found._check_body_parameters()
         return found
 
     @property
@@ -117,6 +118,9 @@ def _from_body(parameter: inspect.Parameter) -> list[str]:
     """Return what FastAPI would take from the body for one parameter."""
     if _has_foreign_note(parameter.annotation):
         return []
+    if _models.holds_model(parameter.annotation) and not _is_filled_by_fastapi(parameter):
+        # FastAPI takes it from the body or from the query, or cannot read it, as its form is; never from the payload.
+        return [parameter.name]
 
     def probe() -> None: ...
 
@@ -138,8 +142,11 @@ def _is_text(annotation: Any) -> bool:
 
 def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return a type and its notes."""
-    # Of the types that `type` and `TypeAliasType` make, which Python 3.10 does not have.
-    annotation = getattr(annotation, "__value__", annotation)
+    try:
+        annotation = without_alias(annotation)
+    except (TypeError, NameError):
+        # An alias that names itself, or what is not there: FastAPI says so.
+        return annotation, ()
     if get_origin(annotation) is not Annotated:
         return annotation, ()
     bare, *notes = get_args(annotation)

@@ -232,7 +232,7 @@ class Claim:
         if self._may_hold or self._admitted:
             yield from self._release()
 
-    # In the next two, what is no `Exception` is a signal, say, or a loop that ends: then the claim is not left yet.
+    # In the next two, what is not an `Exception` is a signal, say, or a loop that ends: then the claim is not left yet.
 
     def _release(self) -> Steps[None]:
         configuration, delivery = self._configuration, self._delivery

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ReplayGuard(Protocol):
     """Any guard for code that may wait: `with guard.handle(event) as first:`.
 
-    Entering gives true to whoever is to handle the delivery, and false where that has been done; it raises
+    Entering gives true to the one that is to handle the delivery, and false if that has been done; it raises
     `DuplicateDeliveryError` while another handles it and `ReplayGuardError` where that cannot be known. Leaving
     completes the claim, and an exception gives it back.
     """

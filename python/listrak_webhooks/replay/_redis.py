@@ -154,5 +154,5 @@ class _Store:
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a span in milliseconds, at least one: 0 is no time to Redis."""
+    """Return a span in milliseconds, at least one: Redis does not take 0."""
     return max(math.ceil(seconds * 1000), 1)

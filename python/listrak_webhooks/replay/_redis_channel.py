@@ -25,7 +25,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 
 
 class Unknown(enum.Enum):
-    """What stands for an address that has not been looked up."""
+    """The mark of an address that has not been looked up."""
 
     UNKNOWN = enum.auto()
 

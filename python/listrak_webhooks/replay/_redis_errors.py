@@ -122,7 +122,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def place_of(connection: Any) -> str:
-    """Return where a connection goes, without what stands before an `@`: some give a URL as the host."""
+    """Return where a connection goes, without what is in front of an `@`: some give a URL as the host."""
     path = getattr(connection, "path", None)
     if isinstance(path, str) and path:
         return path

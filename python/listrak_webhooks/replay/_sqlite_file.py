@@ -238,7 +238,7 @@ class Turn:
 
     SQLite has no queue. A process that writes all the time takes the lock again before those who wait look again, and
     on a busy machine they may not find it free for seconds. So a process that has waited for long leaves a request
-    beside the file, and the others step back until it is gone.
+    next to the file, and the others step back until it is gone.
 
     Args:
         path: of the database's file.

@@ -59,7 +59,7 @@ fn paths_of(name: &str, object: &Bound<'_, PyAny>) -> Result<Vec<String>> {
             let path = text_of(path, &format!("each of the aliases of {name}"), "a path to a field")?;
             if Path::new(&path).is_none() {
                 return Err(Error::Configuration(format!(
-                    "the alias {path:?} of {name} is no path; write one name, or several with dots between them"
+                    "the alias {path:?} of {name} is not a path; write one name, or several with dots between them"
                 )));
             }
             Ok(path)

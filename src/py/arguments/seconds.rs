@@ -39,7 +39,7 @@ pub(super) fn tolerance(object: &Bound<'_, PyAny>) -> Result<i64> {
 #[allow(clippy::cast_precision_loss, reason = "a year of seconds is far below 2^53")]
 const MAX_TOLERANCE_FLOAT: f64 = MAX_TOLERANCE as f64;
 
-/// Fails with [`Error::WrongType`] for what is no number, [`Error::Configuration`] for a number that is no time.
+/// Fails with [`Error::WrongType`] for what is not a number, [`Error::Configuration`] for a number that is not a time.
 pub(super) fn now(object: &Bound<'_, PyAny>) -> Result<i64> {
     if !is_number(object) {
         return Err(Error::WrongType(format!(
@@ -138,7 +138,7 @@ impl Seconds {
         }
     }
 
-    /// Whole seconds, rounded down; `None` for what is no time.
+    /// Whole seconds, rounded down; `None` if it is not a time.
     pub(super) fn floor(self) -> Option<i64> {
         match self {
             Self::Whole(whole) => Some(whole),
@@ -146,7 +146,7 @@ impl Seconds {
         }
     }
 
-    /// Whole milliseconds, rounded down; `None` for what is no time.
+    /// Whole milliseconds, rounded down; `None` if it is not a time.
     pub(super) fn milliseconds(self) -> Option<i64> {
         match self {
             Self::Whole(whole) => whole.checked_mul(1000),
@@ -161,7 +161,7 @@ fn is_number(object: &Bound<'_, PyAny>) -> bool {
 }
 
 fn floor(seconds: f64) -> Option<i64> {
-    // Beyond 2^62 a double is no clock; the bound keeps the cast exact.
+    // Beyond 2^62 a double is not a time; the bound keeps the cast exact.
     const BOUND: f64 = 4_611_686_018_427_387_904.0;
     #[allow(clippy::cast_possible_truncation, reason = "the bound is checked")]
     (seconds.abs() < BOUND).then(|| seconds.floor() as i64)

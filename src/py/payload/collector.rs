@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 /// From this many objects on the collector would go through all of them several times while they are made, which takes
 /// longer than making them.
-pub(crate) const MANY: usize = 1000;
+const MANY: usize = 1000;
 
 /// While this is there, the collector does not run.
 ///

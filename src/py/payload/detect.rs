@@ -43,7 +43,7 @@ impl<'p, 'py> Parts<'p, 'py> {
             reader.find(top, concept, |value| {
                 value
                     .dict()
-                    .map(|dict| Part::Own(value.beside(dict.clone().into_any())))
+                    .map(|dict| Part::Own(value.sibling(dict.clone().into_any())))
             })
         };
         let has = |concept| {
@@ -69,7 +69,7 @@ impl<'p, 'py> Parts<'p, 'py> {
     }
 }
 
-/// What `read` makes of the parts of `payload`; `None` where that is no object.
+/// What `read` makes of the parts of `payload`; `None` if that is not an object.
 fn with_parts<'py, T>(
     reader: &Reader<'_, 'py>,
     payload: &Value<'py>,

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDateTime, PyDict, PyFloat, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::collector::{self, CollectorPause};
+use super::collector::CollectorPause;
 use super::value::{Reader, Value};
 use super::views::LineItem;
 use crate::payload::aliases::Concept;
@@ -217,23 +217,12 @@ impl Lines {
 /// The objects in a list, as lines; `None` if there are none.
 pub(crate) fn lines<'py>(reader: &Reader<'_, 'py>, list: &Value<'py>) -> Option<Bound<'py, PyTuple>> {
     let elements = list.elements()?;
-    let are_many = elements.len() >= collector::MANY;
     let _pause = CollectorPause::for_many(reader.py, elements.len());
-    let (mut fields, mut empty) = (Fields::default(), None);
+    let mut fields = Fields::default();
     let line = |element: Value<'py>| {
         let raw = element.dict()?;
-        // A million empty objects are hardly a cart. One line stands for all of them: to make as many takes longer than
-        // to parse the body.
-        let is_empty = are_many && raw.is_empty();
-        if let Some(line) = empty.as_ref().filter(|_| is_empty) {
-            return Some(Ok(Bound::clone(line)));
-        }
         element.read_fields(raw, reader.names, &mut fields);
-        let line = Bound::new(reader.py, LineItem::of(reader, raw, &fields));
-        if is_empty {
-            empty = line.as_ref().ok().cloned();
-        }
-        Some(line)
+        Some(Bound::new(reader.py, LineItem::of(reader, raw, &fields)))
     };
     let lines = elements.filter_map(line).collect::<PyResult<Vec<_>>>().ok()?;
     (!lines.is_empty()).then(|| PyTuple::new(reader.py, lines).ok())?

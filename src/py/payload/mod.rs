@@ -12,6 +12,7 @@ pub(super) mod contact;
 pub(super) mod detect;
 pub(super) mod exact;
 pub(super) mod fields;
+pub(super) mod kept;
 pub(super) mod parse;
 mod to_python;
 pub(super) mod value;
@@ -36,7 +37,7 @@ pub(crate) struct Reading {
 impl Reading {
     /// # Errors
     ///
-    /// The first of the user's paths that is none.
+    /// The first of the user's paths that is not one.
     pub(crate) fn new(user: Vec<(Concept, Vec<String>)>) -> Result<Arc<Self>, String> {
         static BUILT_IN: LazyLock<Arc<Names>> = LazyLock::new(|| Arc::new(Names::built_in()));
         let names = if user.is_empty() {
@@ -57,7 +58,7 @@ impl Reading {
     /// `Error::Payload`.
     pub(crate) fn payload(&self, body: &Bound<'_, PyBytes>) -> Result<Payload> {
         // The keys are taken out and not locked while the payload is built: what is built may set off the garbage
-        // collector, and that any code at all. Whoever finds none there makes do with its own.
+        // collector, and that any code at all. If there are none, it makes do with its own.
         let mut keys = self
             .keys
             .lock()

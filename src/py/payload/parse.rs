@@ -121,7 +121,7 @@ const UNLIMITED_DIGITS: usize = 640;
 ///
 /// # Errors
 ///
-/// [`Error::Payload`] where it is no JSON, and what the library's adapter raises.
+/// [`Error::Payload`] if it is not JSON, and what the library's adapter raises.
 pub(crate) fn parse_as<'py>(body: &Bound<'py, PyBytes>, model: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
     let py = body.py();
     // What the libraries take for JSON differs; what this package does is decided here.

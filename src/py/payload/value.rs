@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyString, PyTzInfo};
 use speedate::{Date, DateTime, MicrosecondsPrecisionOverflowBehavior, Time, TimeConfig};
 
-use super::exact::Exact;
+use super::exact::{Exact, Payload};
 use super::parse;
 use crate::payload::aliases::{Concept, Names};
 use crate::payload::lookup::{Fields, Node};
@@ -35,7 +35,7 @@ impl<'py> Value<'py> {
     }
 
     /// Another value in the same payload.
-    pub(crate) fn beside(&self, object: Bound<'py, PyAny>) -> Self {
+    pub(crate) fn sibling(&self, object: Bound<'py, PyAny>) -> Self {
         Self::new(object, self.has_surrogates)
     }
 
@@ -52,7 +52,7 @@ impl<'py> Value<'py> {
     /// The elements of a list; `None` for anything else.
     pub(crate) fn elements(&self) -> Option<impl ExactSizeIterator<Item = Self> + use<'_, 'py>> {
         let list = self.object.cast_exact::<PyList>().ok()?;
-        Some(list.iter().map(|element| self.beside(element)))
+        Some(list.iter().map(|element| self.sibling(element)))
     }
 
     /// An integer of 64 bits.
@@ -88,7 +88,7 @@ impl<'py> Value<'py> {
             // A key with a lone surrogate is not a name that anybody looks for.
             self.read(key, |key| {
                 names.find(key, |name, number| {
-                    fields.push(name, number, self.beside(object.clone()));
+                    fields.push(name, number, self.sibling(object.clone()));
                 });
             });
         }
@@ -166,7 +166,7 @@ fn is_within_limits(integer: &Bound<'_, PyInt>) -> bool {
     }
 }
 
-/// The years that a date can be of. Those far out stand for "none" (.NET's `0001-01-01` and `9999-12-31`), and what a
+/// The years that a date can be of. Those far out mean "none" (.NET's `0001-01-01` and `9999-12-31`), and what a
 /// handler does with them next, such as taking them to another zone, fails.
 const YEARS: RangeInclusive<u16> = 1900..=2999;
 
@@ -175,18 +175,21 @@ pub(crate) struct Reader<'a, 'py> {
     pub(crate) py: Python<'py>,
     pub(crate) names: &'a Names,
     text: &'a str,
-    exact: Option<Arc<Exact>>,
+    payload: &'a Payload,
+    exact: OnceCell<Option<Arc<Exact>>>,
     decimal: OnceCell<Option<Bound<'py, PyAny>>>,
 }
 
 impl<'a, 'py> Reader<'a, 'py> {
-    /// `text` is the body's, and `exact` where in it the digits are that a `float` may have lost.
-    pub(crate) fn new(py: Python<'py>, names: &'a Names, text: &'a str, exact: Option<Arc<Exact>>) -> Self {
+    /// `text` is the body's. Where in it the digits are that a `float` may have lost is asked of `payload` only if a
+    /// view comes upon one.
+    pub(crate) fn new(py: Python<'py>, names: &'a Names, text: &'a str, payload: &'a Payload) -> Self {
         Self {
             py,
             names,
             text,
-            exact,
+            payload,
+            exact: OnceCell::new(),
             decimal: OnceCell::new(),
         }
     }
@@ -217,7 +220,8 @@ impl<'a, 'py> Reader<'a, 'py> {
     pub(crate) fn number(&self, value: &Value<'py>) -> Option<Bound<'py, PyAny>> {
         let object = value.object();
         if let Ok(float) = object.cast_exact::<PyFloat>() {
-            let text = self.exact.as_ref().and_then(|exact| exact.find(float, self.text));
+            let exact = self.exact.get_or_init(|| self.payload.exact(self.text));
+            let text = exact.as_ref().and_then(|exact| exact.find(float, self.text));
             return match text {
                 Some(text) => number::is_within_limits(text).then(|| PyString::new(self.py, text).into_any()),
                 None => float.value().is_finite().then(|| object.clone()),

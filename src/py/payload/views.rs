@@ -115,7 +115,7 @@ macro_rules! view {
 view! {
     /// One line of a cart or an order.
     ///
-    /// Best effort: Listrak publishes no schema, so each attribute is what stands under one of the names that are likely
+    /// Best effort: Listrak publishes no schema, so each attribute is what the payload has under one of the names that are likely
     /// for it, and `None` where there is nothing of its type. Equal if all attributes are, whatever `raw` holds.
     LineItem(LineItemAttributes) {
         /// The stock keeping unit, as sent; the digits where it is a number.
