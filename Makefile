@@ -47,8 +47,9 @@ test-servers: $(VENV)/.built $(VENV)/.servers
 # What concerns the optional libraries, with the oldest that are supported, in an environment of its own. They have wheels
 # for Python 3.10 and 3.11 alone: make test-minimum PYTHON=python3.11
 MINIMUM := .venv-minimum
-MINIMUM_TESTS := $(addprefix tests/,test_adapters.py test_body_handover.py test_django.py test_extras.py test_fastapi*.py \
-	test_flask.py test_imports.py test_models.py test_replay_adapters.py test_replay_redis.py test_replay_redis_servers.py test_start_up.py)
+MINIMUM_TESTS := $(addprefix tests/,$(addprefix adapters/,test_adapters*.py test_body_handover.py test_django*.py test_fastapi*.py \
+	test_flask*.py test_replay_*.py test_start_up.py) core/test_extras.py core/test_imports.py payload/test_models.py \
+	replay/test_replay_redis.py replay/test_replay_redis_servers.py)
 
 test-minimum:
 	$(MAKE) VENV=$(MINIMUM) REQUIREMENTS=requirements/minimum.txt $(MINIMUM)/.built
@@ -56,7 +57,7 @@ test-minimum:
 
 # Each example and the tutorial as a user types them: clean environments, our wheel, and what the package index has today.
 test-examples: $(VENV)/.built wheel
-	$(BIN)/python -m pytest tests/examples_as_typed.py
+	$(BIN)/python -m pytest tests/docs/examples_as_typed.py
 
 lint: $(VENV)/.built $(VENV)/.bench
 	cargo fmt --check

@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from guards import MemcachedServer, Place, RedisServer, django_caches, has_memcached, has_redis, redis_client
-from helpers import SECRET
 from hypothesis import settings
 from listrak_webhooks import Webhook
-from servers import configure_django
+from support.apps import configure_django
+from support.guards import MemcachedServer, Place, RedisServer, django_caches, has_memcached, has_redis, redis_client
+from support.helpers import SECRET, VARIABLE
 
 # Shared machines pause at any time: no test here is about how long one example takes.
 settings.register_profile("listrak_webhooks", deadline=None)
@@ -20,13 +20,37 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from redis_doubles import Proxy
+    from support.redis_doubles import Proxy
 
 
 @pytest.fixture(scope="session")
 def webhook() -> Webhook:
     """Return the webhook that most tests ask; it is immutable, so one serves them all."""
     return Webhook(SECRET)
+
+
+@pytest.fixture
+def no_secret_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the secret out of the environment: tests that want one there put it there."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(f"{VARIABLE}_PREVIOUS", raising=False)
+
+
+@pytest.fixture
+def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the secret where an app without arguments finds it."""
+    monkeypatch.setenv(VARIABLE, SECRET)
+    monkeypatch.delenv(f"{VARIABLE}_PREVIOUS", raising=False)
+
+
+@pytest.fixture
+def secret_in_settings(no_secret_around: None) -> Generator[None, None, None]:
+    """Put the secret into Django's settings, and take it out of the environment."""
+    configure_django()
+    from django.test import override_settings
+
+    with override_settings(LISTRAK_WEBHOOK_SECRET=SECRET):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +96,7 @@ def memcached_server() -> Generator[MemcachedServer, None, None]:
 @pytest.fixture
 def network(redis_server: RedisServer) -> Generator[Proxy, None, None]:
     """Return a network to the Redis server that can be told to fail."""
-    from redis_doubles import proxy
+    from support.redis_doubles import proxy
 
     with proxy(redis_server.port) as running:
         yield running

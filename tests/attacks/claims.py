@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from guards import WEBHOOK, Place
 from listrak_webhooks import DuplicateDeliveryError
-from servers import signed
+from support.deliveries import signed
+from support.guards import WEBHOOK, Place
 
 from .campaign import generator
 

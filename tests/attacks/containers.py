@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
-from helpers import base64_of, sign_like_listrak
 from listrak_webhooks import Event, WebhookError
 from starlette.datastructures import Headers as StarletteHeaders
+from support.helpers import base64_of, sign_like_listrak
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.datastructures import Headers as WerkzeugHeaders
 from werkzeug.local import LocalProxy

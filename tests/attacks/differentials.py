@@ -7,10 +7,10 @@ import pickle
 import re
 from typing import TYPE_CHECKING, Any
 
-from contact_reference import contact_of
-from helpers import same
 from listrak_webhooks import Event, PayloadError
-from payloads import event_of, views_of
+from support.contact_reference import contact_of
+from support.helpers import same
+from support.payloads import event_of, views_of
 
 from . import documents, reference
 from .campaign import CHUNK, WrongError, shown

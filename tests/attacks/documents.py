@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from payloads import BODIES, SPELLINGS, spelled
+from support.payloads import BODIES, SPELLINGS, spelled
 
 from .campaign import pick
 

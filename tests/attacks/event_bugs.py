@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from listrak_webhooks import DuplicateDeliveryError, Event, PayloadError
-from payloads import event_of
+from support.payloads import event_of
 
 from .reference import LEVELS
 

@@ -12,8 +12,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import listrak_webhooks
-from helpers import SIGNATURE, TIMESTAMP, base64_of
 from listrak_webhooks import Event, Webhook, WebhookError
+from support.helpers import SIGNATURE, TIMESTAMP, base64_of
 
 from . import reference, spellings
 from .campaign import CHUNK, WrongError, shown

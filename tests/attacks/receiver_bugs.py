@@ -20,7 +20,7 @@ from listrak_webhooks import (
     StaleTimestampError,
     VerificationError,
 )
-from payloads import event_of
+from support.payloads import event_of
 
 from . import reference
 from .forgeries import mac_of, make_webhook

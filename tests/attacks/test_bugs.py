@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from payloads import event_of
+from support.payloads import event_of
 
 from . import claims, containers, differentials, event_bugs, forgeries, receiver_bugs
 from .campaign import DEFAULT_CASES, Tally, WrongError, generator

@@ -12,7 +12,7 @@ from . import claims
 from .claims import SIDES, Spec
 
 if TYPE_CHECKING:
-    from guards import Place
+    from support.guards import Place
 
     from .campaign import Campaign
 

@@ -10,18 +10,17 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import servers
-from servers import Answer, Delivery
+from support.deliveries import Answer, Delivery
+from support.helpers import PATIENCE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from .table import Server
 
-TESTS = Path(servers.__file__).parent
 START_SECONDS = 30.0
 
 
@@ -86,7 +85,7 @@ class Running:
 
     def send(self, delivery: Delivery) -> Answer:
         """Send all of a delivery before anything is read, as many clients do, and return the response."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=servers.PATIENCE) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(delivery.to_bytes())
             return answer_of(connection)
 

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from helpers import SECRET
 from listrak_webhooks import Webhook
+from support.helpers import SECRET
 
 if TYPE_CHECKING:
     from listrak_webhooks import Event

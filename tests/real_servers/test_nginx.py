@@ -8,7 +8,8 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from servers import Connection, Delivery, signed
+from support.deliveries import Delivery, signed
+from support.servers import Connection
 
 from .running import Running, free_port, process, run, wait_until_it_responds
 from .table import UWSGI_BEHIND_NGINX, named

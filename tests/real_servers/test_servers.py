@@ -10,8 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers import BODY, SECRET, TIMESTAMP, sign_like_listrak
-from servers import PATIENCE, Connection, Delivery, signed
+from support.deliveries import Delivery, signed
+from support.helpers import BODY, PATIENCE, SECRET, TIMESTAMP, sign_like_listrak
+from support.servers import Connection
 
 from .places import Place, places
 from .running import answer_of
