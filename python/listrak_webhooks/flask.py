@@ -128,10 +128,9 @@ def listrak_webhook(
         body_timeout: how many seconds a body may take to arrive, from the first look at it to its end.
 
     Raises:
-        ConfigurationError: a given secret cannot be one; or `replay` is not a guard, or one for `async with` alone; or the
-            view yields, or cannot be called with the event.
-            If the secret is missing when a request comes, the response is a 500, and an ERROR is logged: nothing is
-            accepted without one.
+        ConfigurationError: a given secret cannot be one; or `replay` is not a guard, or one for `async with` alone; or
+            the view yields, or cannot be called with the event. If the secret is missing when a request comes, the
+            response is a 500, and an ERROR is logged: nothing is accepted without one.
     """
     if is_decorated(webhook):
         return listrak_webhook()(cast("Callable[..., Any]", webhook))

@@ -118,8 +118,8 @@ def listrak_webhook(
 
         @functools.wraps(endpoint)
         async def decorated(*args: Any, **kwargs: Any) -> Response:
-            args, kwargs, request = _with_request_last(args, kwargs)
-            async with receiver.receive(request) as reception:
+            args, kwargs = _with_request_last(args, kwargs)
+            async with receiver.receive(args[-1]) as reception:
                 if reception.event is not None:
                     result = await call(*args, reception.event, **kwargs)
                     # Of a plain wrapper that returned what an async endpoint gives.
@@ -133,18 +133,17 @@ def listrak_webhook(
     return decorate
 
 
-def _with_request_last(
-    args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any], Request]:
-    """Return the arguments of a call with the request as the last one by position, and the request.
+def _with_request_last(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call with the request as the last one by position.
 
-    Starlette passes it last, behind the `self` of a method; a decorator over ours may pass it by name.
+    Starlette passes it so, behind the `self` of a method; a decorator over ours may pass it by name.
     """
     if args and isinstance(args[-1], Request):
-        return args, kwargs, args[-1]
+        return args, kwargs
     for name, value in kwargs.items():
         if isinstance(value, Request):
-            return (*args, value), {other: each for other, each in kwargs.items() if other != name}, value
+            others = {other: each for other, each in kwargs.items() if other != name}
+            return (*args, cast("object", value)), others
     raise TypeError("an endpoint with @listrak_webhook was called without a request; pass Starlette's Request")
 
 

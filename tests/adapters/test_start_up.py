@@ -203,7 +203,7 @@ class TestFlaskAndDjango:
         def by_name(request: Any, *, event: Event) -> None: ...
 
         for view in (nothing, one, async_one, by_name):
-            with pytest.raises(ConfigurationError, match="takes no event; it needs a second parameter"):
+            with pytest.raises(ConfigurationError, match="takes no event; it needs two parameters"):
                 DJANGO(view)
         with pytest.raises(ConfigurationError, match=r"post takes no event.*belongs on dispatch: method_decorator"):
 
