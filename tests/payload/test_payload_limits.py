@@ -219,3 +219,18 @@ def test_a_bug_in_a_check_passes_through_without_our_frames(model: Any, *, odd: 
         own = [frame.locals for frame in stack if "/listrak_webhooks/" in frame.filename]
         assert CANARY not in repr(own)
         error = error.__cause__ or error.__context__
+
+
+def test_a_body_that_is_not_json_is_parsed_once() -> None:
+    """That it is not is kept as a payload is; each access raises an error of its own, and says the same."""
+    event = event_of(b'{"items":[' + b"{}," * 500_000)
+    errors, times = [], []
+    for name in ("payload", "items", "cart", "email", "payload", "email"):
+        start = time.process_time()
+        with pytest.raises(PayloadError) as caught:
+            getattr(event, name)
+        times.append(time.process_time() - start)
+        errors.append(caught.value)
+    assert len({str(error) for error in errors}) == 1
+    assert len({id(error) for error in errors}) == len(errors)
+    assert max(times[1], times[2], times[4], times[5]) < times[0] / 5

@@ -111,13 +111,21 @@ class _InThread:
 
     def __init__(self, context: Any) -> None:
         self._context = context
+        self._has_entered = False
 
     async def __aenter__(self) -> Any:
-        return await finished(lambda: in_thread(self._context.__enter__), undo=self._give_back)
+        return await finished(lambda: in_thread(self._enter), undo=self._give_back)
+
+    def _enter(self) -> Any:
+        result = self._context.__enter__()
+        self._has_entered = True
+        return result
 
     async def __aexit__(self, *exception: object) -> None:
         await finished(lambda: in_thread(partial(self._context.__exit__, *exception)))
 
     async def _give_back(self) -> None:
+        if not self._has_entered:
+            return
         error = NotHandledError()
         await in_thread(partial(self._context.__exit__, type(error), error, None))

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::views::{Cart, Order, Page, Product};
-use crate::py::error::Result;
+use crate::py::error::{Error, Result};
 
 /// The views that were read so far.
 #[derive(Default)]
@@ -28,4 +28,17 @@ pub(crate) fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> R
     }
     let new = make()?;
     Ok(cell.get_or_init(|| new))
+}
+
+/// What was made of a body, or why it is not a JSON object.
+pub(crate) type Kept<T> = std::result::Result<T, String>;
+
+/// As [`kept`]; that a body is not a JSON object is kept too, so that it is found out once.
+pub(crate) fn kept_or_error<T>(cell: &OnceLock<Kept<T>>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    let result = kept(cell, || match make() {
+        Ok(value) => Ok(Ok(value)),
+        Err(Error::Payload(text)) => Ok(Err(text)),
+        Err(error) => Err(error),
+    })?;
+    result.as_ref().map_err(|text| Error::Payload(text.clone()))
 }
