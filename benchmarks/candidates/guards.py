@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import select
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import django
 import redis
@@ -148,25 +150,54 @@ def prove(call: Call) -> bool:
     return results == [True, call.function is not handle]
 
 
-class CountingConnection(redis.Connection):
-    """A connection that counts the answers it waits for: at least one each round trip."""
+class CountingProxy:
+    """Relays between clients and a server, and counts round trips: what a client sends after a response."""
 
-    round_trips = 0
+    def __init__(self, port: int) -> None:
+        self.round_trips = 0
+        self._server = "127.0.0.1", port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
 
-    def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """Read one answer."""
-        type(self).round_trips += 1
-        return super().read_response(*arguments, **options)
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._server) as server:
+            is_answered = True
+            while True:
+                for readable in select.select([client, server], [], [])[0]:
+                    data = readable.recv(65_536)
+                    if not data:
+                        return
+                    if readable is server:
+                        is_answered = True
+                        client.sendall(data)
+                        continue
+                    self.round_trips += is_answered
+                    is_answered = False
+                    server.sendall(data)
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listener.close()
 
 
 def round_trips(port: int, deliveries: int) -> list[int]:
     """Return what each of some deliveries costs a Redis guard, over a connection that is open already."""
-    guard, counts = RedisReplayGuard(_client(port, CountingConnection), prefix="counted:"), list[int]()
-    # The first opens the connection and teaches the server the script.
-    for event in itertools.islice(_fresh_events(), deliveries + 1):
-        before = CountingConnection.round_trips
-        assert handle(guard, event)
-        counts.append(CountingConnection.round_trips - before)
+    with contextlib.closing(CountingProxy(port)) as proxy:
+        guard, counts = RedisReplayGuard(_client(proxy.port, redis.Connection), prefix="counted:"), list[int]()
+        # The first opens the connection and teaches the server the script.
+        for event in itertools.islice(_fresh_events(), deliveries + 1):
+            before = proxy.round_trips
+            assert handle(guard, event)
+            counts.append(proxy.round_trips - before)
     return counts[1:]
 
 
