@@ -175,17 +175,17 @@ def _django_app() -> Callable[..., Any]:
     return WSGIHandler()
 
 
-def _fastapi_app() -> FastAPI:
+GUARDED = "our decorator with a memory guard"
+
+
+def _fastapi_apps() -> dict[str, FastAPI]:
+    """Return an app for each handler: FastAPI tries its routes one after the other, so the last would pay for all."""
     from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 
-    app = FastAPI()
-
-    @app.post("/bare")
     async def bare(request: Request) -> Response:
         await request.body()
         return Response()
 
-    @app.post("/sample")
     async def sample(request: Request) -> Response:
         if not listrak_sample(await request.body(), request.headers, SECRET):
             raise HTTPException(401)
@@ -194,44 +194,43 @@ def _fastapi_app() -> FastAPI:
     async def verified(request: Request) -> Event:
         return WEBHOOK.verify(await request.body(), request.headers.raw)
 
-    @app.post("/plain-dependency")
     async def plain(event: Annotated[Event, Depends(verified)]) -> Response:
         del event
         return Response()
 
-    @app.post("/ours")
     @listrak_webhook(SECRET)
     async def ours(event: Event) -> Response:
         del event
         return Response()
 
-    @app.post("/dependency")
     async def dependency(event: Annotated[Event, Depends(ListrakWebhook(SECRET))]) -> Response:
         del event
         return Response()
 
-    @app.post("/guarded")
     @listrak_webhook(SECRET, replay=MemoryReplayGuard())
     async def guarded(event: Event) -> Response:
         del event
         return Response()
 
-    return app
+    handlers: dict[str, Callable[..., Any]] = {
+        "a bare route": bare,
+        "Listrak's sample": sample,
+        "a dependency that calls verify": plain,
+        "our decorator": ours,
+        "our dependency": dependency,
+        GUARDED: guarded,
+    }
+    apps = {name: FastAPI() for name in handlers}
+    for name, app in apps.items():
+        app.post("/")(handlers[name])
+    return apps
 
 
 def adapters() -> Iterator[tuple[str, list[Candidate]]]:
     """Yield each framework with its candidates, of which the first is the bare route."""
-    flask_app, django_app, fastapi_app = _flask_app(), _django_app(), _fastapi_app()
+    flask_app, django_app, fastapi_apps = _flask_app(), _django_app(), _fastapi_apps()
     for name, app in (("Flask", flask_app.wsgi_app), ("Django", django_app)):
         rows = {"bare": "a bare route", "sample": "Listrak's sample", "ours": "our decorator"}
         yield name, [Candidate(text, _wsgi_call(app, f"/{path}")) for path, text in rows.items()]
-    rows = {
-        "bare": "a bare route",
-        "sample": "Listrak's sample",
-        "plain-dependency": "a dependency that calls verify",
-        "ours": "our decorator",
-        "dependency": "our dependency",
-    }
-    candidates = [Candidate(text, _asgi_call(fastapi_app, f"/{path}")) for path, text in rows.items()]
-    candidates.append(Candidate("our decorator with a memory guard", _asgi_call(fastapi_app, "/guarded", fresh=True)))
+    candidates = [Candidate(name, _asgi_call(app, "/", fresh=name == GUARDED)) for name, app in fastapi_apps.items()]
     yield "FastAPI", candidates
