@@ -12,13 +12,13 @@ pub(crate) struct Module(&'static str);
 pub(crate) const EXCEPTIONS: Module = Module("listrak_webhooks.exceptions");
 
 /// `parse(text)`: what Python's own `json` makes of the bodies that `serde_json` does not read.
-pub(crate) const JSON: Module = Module("listrak_webhooks._json");
+pub(crate) const JSON: Module = Module("listrak_webhooks._payload.json");
 
 /// `parse(event, type)`: a payload as a type of the user's.
-pub(crate) const MODELS: Module = Module("listrak_webhooks._models");
+pub(crate) const MODELS: Module = Module("listrak_webhooks._payload.models");
 
 /// `event_schema(source, handler)`: what Pydantic is told about an event.
-pub(crate) const PYDANTIC: Module = Module("listrak_webhooks._pydantic");
+pub(crate) const PYDANTIC: Module = Module("listrak_webhooks._payload.pydantic_hook");
 
 /// What the guards have in common: `check_lease`, `State`, and what is logged of a claim.
 pub(crate) const GUARDS: Module = Module("listrak_webhooks.replay._guard");

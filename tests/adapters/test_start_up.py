@@ -17,7 +17,7 @@ from django.views import View
 from fastapi import Depends, FastAPI
 from flask.views import MethodView
 from listrak_webhooks import ConfigurationError, Event
-from listrak_webhooks._aliases import expanded
+from listrak_webhooks._payload.aliases import expanded
 from pydantic import BaseModel
 from support.apps import call_asgi
 from support.deliveries import PATH, Delivery

@@ -224,7 +224,7 @@ with contextlib.redirect_stderr(sys.stdout):
 MODELS = """
 import dataclasses, typing, msgspec, pydantic
 from listrak_webhooks import ConfigurationError, Webhook
-from listrak_webhooks._models import check
+from listrak_webhooks._payload.models import check
 
 class Model(pydantic.BaseModel):
     campaign: str
@@ -312,11 +312,11 @@ for attempt in (
     def test_a_version_is_looked_at_once_for_a_type(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Not for each delivery."""
         import pydantic
-        from listrak_webhooks import _models
+        from listrak_webhooks._payload import models
         from support.payloads import event_of
 
         checked: list[str] = []
-        monkeypatch.setattr(_models, "check_version", lambda module, **_: checked.append(module))
+        monkeypatch.setattr(models, "check_version", lambda module, **_: checked.append(module))
         model = pydantic.create_model("M", campaign=(str, ...))
         for _ in range(3):
             event_of({"campaign": "vip"}).parse_as(model)

@@ -99,10 +99,10 @@ def _call_wsgi(app: Any, delivery: Delivery, connection: socket.socket) -> Answe
     return Answer(int(status[:3]), body, {name.lower(): value for name, value in headers})
 
 
-async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
-    """Send a delivery to an ASGI app, as Uvicorn would: who asks for more than there is waits until it is over."""
+def asgi_scope(delivery: Delivery) -> dict[str, Any]:
+    """Return the scope of a request."""
     path, _, query = delivery.path.partition("?")
-    scope: dict[str, Any] = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
@@ -117,6 +117,10 @@ async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
         "server": ("127.0.0.1", 80),
         "state": {},
     }
+
+
+async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
+    """Send a delivery to an ASGI app, as Uvicorn would: who asks for more than there is waits until it is over."""
     starts = list(range(0, len(delivery.body), delivery.piece)) or [0]
     pieces = [delivery.body[start : start + delivery.piece] for start in starts]
     messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
@@ -150,7 +154,7 @@ async def acall_asgi(app: Any, delivery: Delivery) -> Answer:
                 over.set()
 
     with anyio.fail_after(PATIENCE):
-        await app(scope, receive, send)
+        await app(asgi_scope(delivery), receive, send)
     return Answer(status, body, headers)
 
 

@@ -7,9 +7,9 @@ import sys
 import types
 from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Union, get_args, get_origin
 
-from listrak_webhooks import _models
-from listrak_webhooks._aliases import expanded
 from listrak_webhooks._core import Event
+from listrak_webhooks._payload import models
+from listrak_webhooks._payload.aliases import expanded
 from listrak_webhooks.exceptions import ConfigurationError
 
 from .callables import layers
@@ -128,7 +128,7 @@ def _admits_event(annotation: Any) -> bool:
         return _admits_event(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
         return any(map(_admits_event, get_args(annotation)))
-    if _models.is_model(annotation):
+    if models.is_model(annotation):
         return False
     kind = origin or annotation
     # From Python 3.11 on, `Any` is a class.

@@ -11,12 +11,12 @@ from fastapi import Depends, Request, Response
 from fastapi.security.base import SecurityBase
 from starlette.types import Receive, Scope, Send
 
-from listrak_webhooks import _models
 from listrak_webhooks._core import LARGE_BODY, Event, Webhook
 from listrak_webhooks._http.body import DEFAULT_BODY_TIMEOUT
 from listrak_webhooks._http.receiver import Arguments, Receiver
 from listrak_webhooks._http.rejection import Rejection
 from listrak_webhooks._http.source import ABSENT, Given
+from listrak_webhooks._payload import models
 from listrak_webhooks._steps import arun
 from listrak_webhooks._types import Secrets, T
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError, WebhookError
@@ -64,7 +64,7 @@ class Verification(SecurityBase):
 
     def __init__(self, arguments: Arguments[Request], parse_as: Any) -> None:
         if parse_as is not None:
-            _models.check(parse_as)
+            models.check(parse_as)
         self.model = SCHEME
         self.scheme_name = SCHEME_NAME
         self.arguments = arguments

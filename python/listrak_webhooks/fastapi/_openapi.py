@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from fastapi.openapi.models import APIKey, APIKeyIn
 
-from listrak_webhooks import _models
 from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
+from listrak_webhooks._payload import models
 from listrak_webhooks.exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -123,7 +123,7 @@ def route_docs(model: Any = None) -> RouteDocs:
         by_status.setdefault(rejection.status, []).append(rejection)
     responses = {status: _document(rejections) for status, rejections in by_status.items()}
     if model is not None:
-        _models.check(model)
+        models.check(model)
         responses[int(HTTPStatus.UNPROCESSABLE_ENTITY)] = deepcopy(_MISFIT)
     return {
         "responses": dict(sorted(responses.items())),
@@ -132,7 +132,7 @@ def route_docs(model: Any = None) -> RouteDocs:
             "requestBody": {
                 "required": True,
                 "description": "What the marketer wrote in Journey Hub, or what Listrak captured for the journey.",
-                "content": {"application/json": {"schema": _models.json_schema(model)}},
+                "content": {"application/json": {"schema": models.json_schema(model)}},
             },
         },
     }

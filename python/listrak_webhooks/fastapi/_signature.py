@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, NamedTuple, get_ar
 from fastapi.dependencies.utils import get_dependant
 from fastapi.params import Body, Depends, Param
 
-from listrak_webhooks import _models
-from listrak_webhooks._aliases import without_alias
 from listrak_webhooks._core import Event
 from listrak_webhooks._http.callables import name_of
 from listrak_webhooks._http.signatures import resolved_signature
+from listrak_webhooks._payload import models
+from listrak_webhooks._payload.aliases import without_alias
 from listrak_webhooks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _from_body(parameter: inspect.Parameter) -> list[str]:
     """Return what FastAPI would take from the body for one parameter."""
     if _has_foreign_note(parameter.annotation):
         return []
-    if _models.holds_model(parameter.annotation) and not _is_filled_by_fastapi(parameter):
+    if models.holds_model(parameter.annotation) and not _is_filled_by_fastapi(parameter):
         # FastAPI takes it from the body or from the query, or cannot read it, as its form is; never from the payload.
         return [parameter.name]
 
@@ -175,7 +175,7 @@ def _takes_model(parameter: inspect.Parameter, parse_as: Any) -> bool:
     bare, _ = _split(parameter.annotation)
     if parse_as is not None:
         return _are_same(parameter.annotation, parse_as) or _are_same(bare, _split(parse_as)[0])
-    return _models.is_model(bare) and not _has_foreign_note(parameter.annotation)
+    return models.is_model(bare) and not _has_foreign_note(parameter.annotation)
 
 
 def _are_same(one: Any, other: Any) -> bool:

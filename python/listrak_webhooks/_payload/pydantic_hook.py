@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import ConfigurationError
+from listrak_webhooks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,12 @@ import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin
 
-from . import _json
-from ._aliases import expanded
-from ._extras import check_version
-from .exceptions import ConfigurationError, PayloadError, PayloadProblem
+from listrak_webhooks._extras import check_version
+from listrak_webhooks.exceptions import ConfigurationError, PayloadError, PayloadProblem
+
+from .aliases import expanded
+from .json import parse as parse_json
+from .schema import inlined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -138,34 +140,7 @@ def json_schema(model: Any) -> dict[str, Any]:
         schema = importlib.import_module("msgspec").json.schema(_for_msgspec(model))
     else:
         schema = adapter.json_schema()
-    inlined: dict[str, Any] = _inlined(schema, schema.get("$defs", {}), ())
-    return inlined
-
-
-def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:
-    def inlined(value: Any) -> Any:
-        return _inlined(value, definitions, within)
-
-    if isinstance(schema, list):
-        return [*map(inlined, schema)]  # pyright: ignore[reportUnknownArgumentType]
-    if not isinstance(schema, dict):
-        return schema
-    fields: dict[str, Any] = {**schema}
-    reference = fields.get("$ref")
-    if isinstance(reference, str):
-        name = reference.removeprefix("#/$defs/")
-        if name in within:
-            return {"type": "object", "title": name}
-        siblings = {key: value for key, value in fields.items() if key != "$ref"}
-        return _inlined({**definitions[name], **siblings}, definitions, (*within, name))
-    return {
-        key: inlined(value) for key, value in fields.items() if key != "$defs" and not _is_discriminator(key, value)
-    }
-
-
-def _is_discriminator(key: str, value: Any) -> bool:
-    """Return whether it says which reference is for which value; without references there is nothing to say."""
-    return key == "discriminator" and isinstance(value, dict) and "propertyName" in value
+    return inlined(schema)
 
 
 def _is_for_msgspec(model: Any) -> bool:
@@ -290,7 +265,7 @@ def _with_pydantic(body: bytes, adapter: Any, value: Any) -> tuple[Any, _Misfits
 
 def _read(body: bytes) -> Any:
     """Return what is in a body that is known to be JSON."""
-    value, _ = _json.parse(body.decode("utf-8"), None, sys.maxsize)
+    value, _ = parse_json(body.decode("utf-8"), None, sys.maxsize)
     return value
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ._core import MAX_INT_DIGITS
+from listrak_webhooks._core import MAX_INT_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""What the core hands back to Python: JSON that its parser does not read, and types of the user's."""
