@@ -16,7 +16,7 @@ use crate::py::package;
 use crate::py::payload::contact::{Contact, Found};
 use crate::py::payload::exact::Payload;
 use crate::py::payload::fields::{Dict, Items, Parsed, Texts};
-use crate::py::payload::kept::{Kept, Views, kept, kept_or_error};
+use crate::py::payload::kept::{self, Views, kept};
 use crate::py::payload::value::{Reader, Value};
 use crate::py::payload::views::{Cart, Order, Page, Product};
 use crate::py::payload::{Reading, detect, parse};
@@ -41,8 +41,8 @@ pub struct Event {
     pub(crate) body: Py<PyBytes>,
     pub(crate) reading: Arc<Reading>,
     // Not pyo3's own locks: `__traverse__` has no interpreter token to read them with.
-    payload: OnceLock<Kept<Payload>>,
-    contact: OnceLock<Kept<Contact>>,
+    payload: OnceLock<Payload>,
+    contact: OnceLock<Contact>,
     // Apart, so that an event whose views nobody reads is small and quickly made.
     views: OnceLock<Box<Views>>,
 }
@@ -64,11 +64,16 @@ impl Event {
     }
 
     fn kept_payload(&self, py: Python<'_>) -> Result<&Payload> {
-        kept_or_error(&self.payload, || self.reading.payload(self.body.bind(py)))
+        kept(&self.payload, || {
+            kept::check(&self.views)?;
+            let payload = self.reading.payload(self.body.bind(py));
+            payload.inspect_err(|error| self.views().note(error))
+        })
     }
 
     fn kept_contact(&self, py: Python<'_>) -> Result<&Contact> {
-        kept_or_error(&self.contact, || {
+        kept(&self.contact, || {
+            kept::check(&self.views)?;
             let body = self.body.as_bytes(py);
             let text = parse::text(body)?;
             let scan = || scan::scan(text, &self.reading.names);
@@ -428,12 +433,7 @@ impl Event {
     #[allow(clippy::needless_pass_by_value, reason = "the signature is pyo3's")]
     // The payload is the user's to change and could be made to hold the event; and the views hold parts of it.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(
-            self.payload
-                .get()
-                .and_then(|payload| payload.as_ref().ok())
-                .map(|payload| &payload.dict),
-        )?;
+        visit.call(self.payload.get().map(|payload| &payload.dict))?;
         let Some(views) = self.views.get() else { return Ok(()) };
         visit.call(views.items.get())?;
         visit.call(views.cart.get().and_then(Option::as_ref))?;

@@ -8,9 +8,11 @@ use pyo3::types::PyTuple;
 use super::views::{Cart, Order, Page, Product};
 use crate::py::error::{Error, Result};
 
-/// The views that were read so far.
+/// What was read so far, apart from the payload and the contact.
 #[derive(Default)]
 pub(crate) struct Views {
+    /// Why the body is not a JSON object.
+    pub(crate) misfit: OnceLock<String>,
     pub(crate) coupons: OnceLock<Py<PyTuple>>,
     pub(crate) items: OnceLock<Py<PyTuple>>,
     pub(crate) cart: OnceLock<Option<Py<Cart>>>,
@@ -18,6 +20,28 @@ pub(crate) struct Views {
     pub(crate) product: OnceLock<Option<Py<Product>>>,
     pub(crate) page: OnceLock<Option<Py<Page>>>,
     pub(crate) journey: OnceLock<&'static str>,
+}
+
+impl Views {
+    /// Keeps that the body is not a JSON object, if that is the `error`.
+    #[cold]
+    pub(crate) fn note(&self, error: &Error) {
+        if let Error::Payload(text) = error {
+            self.misfit.get_or_init(|| text.clone());
+        }
+    }
+}
+
+/// Fails if it is known that the body is not a JSON object.
+///
+/// # Errors
+///
+/// [`Error::Payload`].
+pub(crate) fn check(views: &OnceLock<Box<Views>>) -> Result<()> {
+    match views.get().and_then(|views| views.misfit.get()) {
+        Some(text) => Err(Error::Payload(text.clone())),
+        None => Ok(()),
+    }
 }
 
 /// What `cell` keeps, made by `make` on first use. Two threads may both make it; the first to finish is the one whose
@@ -28,17 +52,4 @@ pub(crate) fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> R
     }
     let new = make()?;
     Ok(cell.get_or_init(|| new))
-}
-
-/// What was made of a body, or why it is not a JSON object.
-pub(crate) type Kept<T> = std::result::Result<T, String>;
-
-/// As [`kept`]; that a body is not a JSON object is kept too, so that it is found out once.
-pub(crate) fn kept_or_error<T>(cell: &OnceLock<Kept<T>>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
-    let result = kept(cell, || match make() {
-        Ok(value) => Ok(Ok(value)),
-        Err(Error::Payload(text)) => Ok(Err(text)),
-        Err(error) => Err(error),
-    })?;
-    result.as_ref().map_err(|text| Error::Payload(text.clone()))
 }
