@@ -11,7 +11,7 @@ import pytest
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks._http.body import DRAIN_BYTES
 from support.conformance import Seen, every_decorator, every_streaming_variant, every_variant, never
-from support.deliveries import Delivery, forged, logged, one_refusal, signed
+from support.deliveries import Delivery, forged, logged, one_rejection, signed
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP, base64_of, sign_like_listrak
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class TestGenuine:
     @every_variant
     @pytest.mark.parametrize("piece", [1, 65_536], ids=["byte-by-byte", "at-once"])
     def test_a_genuine_body_in_chunks_is_accepted(self, variant: Variant, piece: int) -> None:
-        """Where the server can deliver it, the lack of a length is no reason to refuse."""
+        """Where the server can deliver it, the lack of a length is no reason to reject."""
         seen = Seen()
         with variant.endpoint(seen) as endpoint:
             answer = endpoint.send(Delivery(chunked=True, piece=piece))
@@ -129,7 +129,7 @@ def _without(name: str) -> dict[str, str]:
     return {key: value for key, value in signed().items() if key != name}
 
 
-REFUSALS: list[Any] = [
+REJECTIONS: list[Any] = [
     pytest.param(lambda: _without(TIMESTAMP), "missing_header", id="no-timestamp"),
     pytest.param(lambda: _without(SIGNATURE), "missing_header", id="no-signature"),
     pytest.param(dict, "missing_header", id="unsigned"),
@@ -150,19 +150,19 @@ REFUSALS: list[Any] = [
 ]
 
 
-class TestRefused:
+class TestRejected:
     """What is not let in, what is answered, and what is logged."""
 
     @every_variant
-    @pytest.mark.parametrize(("headers", "code"), REFUSALS)
-    def test_each_refusal_answers_its_status_and_code_and_nothing_more(
+    @pytest.mark.parametrize(("headers", "code"), REJECTIONS)
+    def test_each_rejection_answers_its_status_and_code_and_nothing_more(
         self, variant: Variant, headers: Callable[[], Any], code: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The body is the code as JSON in the framework's usual form, and there is one WARNING with the same code."""
         with variant.endpoint(never) as endpoint:
             answer = endpoint.send(Delivery(headers=headers()))
-        assert endpoint.is_refusal(answer, 401, code), answer
-        one_refusal(caplog, code)
+        assert endpoint.is_rejection(answer, 401, code), answer
+        one_rejection(caplog, code)
 
     @every_variant
     @pytest.mark.parametrize(("age", "code"), [(3600, "stale_timestamp"), (-3600, "future_timestamp")])
@@ -172,7 +172,7 @@ class TestRefused:
         """Such a delivery is genuine, so the log tells the operator by how much the clocks differ and to check them."""
         with variant.endpoint(never) as endpoint:
             endpoint.send(Delivery(headers=signed(age=age)))
-        text = one_refusal(caplog, code)
+        text = one_rejection(caplog, code)
         assert any(str(skew) in text for skew in range(3590, 3611)), text
         assert "clock" in text
 
@@ -196,8 +196,8 @@ class TestRefused:
         """Header text in the log is escaped and cut: no terminal sequence, no second line, no flood."""
         with variant.endpoint(never) as endpoint:
             answer = endpoint.send(Delivery(headers=signed() | {header: value}))
-        assert endpoint.is_refusal(answer, 401, code), answer
-        text = one_refusal(caplog, code)
+        assert endpoint.is_rejection(answer, 401, code), answer
+        text = one_rejection(caplog, code)
         assert text.isprintable()
         assert text.isascii()
         assert len(text) < 600
@@ -232,7 +232,7 @@ class TestRefused:
         assert sent.get(SIGNATURE, "none") not in logs
 
     @every_variant
-    def test_a_refusal_says_nothing_of_the_reason_to_the_sender(self, variant: Variant) -> None:
+    def test_a_rejection_says_nothing_of_the_reason_to_the_sender(self, variant: Variant) -> None:
         """A stale delivery's skew stands in the log, and the answer has the code alone."""
         with variant.endpoint(never) as endpoint:
             answer = endpoint.send(Delivery(headers=signed(age=3600)))
@@ -252,9 +252,9 @@ class TestTooLarge:
         delivery = Delivery(b"x" * 100_000, chunked=chunked, piece=10_000)
         with variant.endpoint(never, Webhook(SECRET, max_body=100)) as endpoint:
             answer = endpoint.send(delivery)
-        assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
+        assert endpoint.is_rejection(answer, 413, "body_too_large"), answer
         assert delivery.taken == 100_000
-        one_refusal(caplog, "body_too_large")
+        one_rejection(caplog, "body_too_large")
 
     @every_streaming_variant
     def test_a_declared_length_far_over_the_limit_is_rejected_before_the_body_is_read(
@@ -264,9 +264,9 @@ class TestTooLarge:
         delivery = Delivery(b"x" * 101, declared=DRAIN_BYTES + 1)
         with variant.endpoint(never, Webhook(SECRET, max_body=100)) as endpoint:
             answer = endpoint.send(delivery)
-        assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
+        assert endpoint.is_rejection(answer, 413, "body_too_large"), answer
         assert delivery.taken == 0
-        one_refusal(caplog, "body_too_large")
+        one_rejection(caplog, "body_too_large")
 
     @every_streaming_variant
     def test_no_more_is_thrown_away_than_the_bound(self, variant: Variant, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,9 +274,9 @@ class TestTooLarge:
         delivery = Delivery(b"x" * (DRAIN_BYTES + 5_000_000), chunked=True, piece=1_000_000)
         with variant.endpoint(never, Webhook(SECRET, max_body=100)) as endpoint:
             answer = endpoint.send(delivery)
-        assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
+        assert endpoint.is_rejection(answer, 413, "body_too_large"), answer
         assert DRAIN_BYTES <= delivery.taken <= DRAIN_BYTES + 2_000_000
-        one_refusal(caplog, "body_too_large")
+        one_rejection(caplog, "body_too_large")
 
     @every_variant
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
@@ -284,12 +284,12 @@ class TestTooLarge:
         """An unsigned body over the limit answers 413 and not 401."""
         with variant.endpoint(never, Webhook(SECRET, max_body=100)) as endpoint:
             answer = endpoint.send(Delivery(b"x" * 101, headers={}, chunked=chunked))
-        assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
+        assert endpoint.is_rejection(answer, 413, "body_too_large"), answer
 
     @every_variant
     @pytest.mark.parametrize("declared", ["9" * 30, "4294967296", "9" * 5000], ids=["huge", "over-32-bit", "endless"])
-    def test_an_absurd_length_is_refused(self, variant: Variant, declared: str) -> None:
-        """However large the number in `Content-Length`, the answer is a refusal and no crash."""
+    def test_an_absurd_length_is_rejected(self, variant: Variant, declared: str) -> None:
+        """However large the number in `Content-Length`, the answer is a rejection and no crash."""
         headers = [*signed().items(), ("Content-Length", declared)]
         delivery = Delivery(headers=headers, chunked=True)
         delivery_pairs = [pair for pair in delivery.pairs if pair[0] != "Transfer-Encoding"]
@@ -298,7 +298,7 @@ class TestTooLarge:
         # Django answers some by itself, and Werkzeug takes what Python cannot convert for no length at all.
         assert answer.status in {400, 401, 413}, answer
         if variant.judges_any_length:
-            assert endpoint.is_refusal(answer, 413, "body_too_large"), answer
+            assert endpoint.is_rejection(answer, 413, "body_too_large"), answer
 
 
 class _Raw(Delivery):

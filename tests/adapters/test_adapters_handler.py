@@ -22,7 +22,7 @@ from listrak_webhooks import (
 from listrak_webhooks.instrumentation import logger
 from support.apps import configure_django
 from support.conformance import Rejections, every_variant, never, parse
-from support.deliveries import LOGGER, Delivery, forged, logged, one_refusal, signed
+from support.deliveries import LOGGER, Delivery, forged, logged, one_rejection, signed
 from support.helpers import SECRET, TIMESTAMP, VARIABLE
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TestHandler:
     def test_the_handlers_own_exceptions_pass_through(
         self, variant: Variant, error: Exception, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The very same object comes out, and the adapter takes none of them for a refusal of its own."""
+        """The very same object comes out, and the adapter takes none of them for a rejection of its own."""
 
         def handle(_: Event) -> None:
             raise error
@@ -74,8 +74,8 @@ class TestHandler:
         """A handler that asks for the JSON of a genuine delivery without any leaves the answer to the adapter."""
         with variant.endpoint(lambda event: event.payload) as endpoint:
             answer = endpoint.send(Delivery(body))
-        assert endpoint.is_refusal(answer, 400, "invalid_payload"), answer
-        one_refusal(caplog, "invalid_payload")
+        assert endpoint.is_rejection(answer, 400, "invalid_payload"), answer
+        one_rejection(caplog, "invalid_payload")
 
     @every_variant
     def test_a_payload_error_that_the_handler_catches_is_its_own_business(
@@ -97,8 +97,8 @@ class TestOnRejected:
 
     @every_variant
     @pytest.mark.parametrize("is_async", [False, True], ids=["callback", "async-callback"])
-    def test_it_is_called_once_for_each_refusal(self, variant: Variant, *, is_async: bool) -> None:
-        """It gets the error and the framework's request, at every refusal and at nothing else."""
+    def test_it_is_called_once_for_each_rejection(self, variant: Variant, *, is_async: bool) -> None:
+        """It gets the error and the framework's request, at every rejection and at nothing else."""
         rejections = Rejections(is_async=is_async)
         with variant.endpoint(parse, on_rejected=rejections.function) as endpoint:
             endpoint.send(Delivery(headers=forged()))
@@ -124,10 +124,10 @@ class TestOnRejected:
         rejections = Rejections(is_async=is_async, error=LookupError("the metrics are down"))
         with variant.endpoint(never, on_rejected=rejections.function) as endpoint:
             answer = endpoint.send(Delivery(headers=forged()))
-        assert endpoint.is_refusal(answer, 401, "signature_mismatch"), answer
+        assert endpoint.is_rejection(answer, 401, "signature_mismatch"), answer
         assert len(rejections.calls) == 1
-        refusal, trouble = sorted(logged(caplog), key=lambda record: record.levelno)
-        assert getattr(refusal, "listrak_code", None) == "signature_mismatch"
+        rejection, trouble = sorted(logged(caplog), key=lambda record: record.levelno)
+        assert getattr(rejection, "listrak_code", None) == "signature_mismatch"
         assert trouble.levelno == logging.ERROR
         assert "on_rejected" in trouble.getMessage()
         assert "on_rejected raised LookupError" in trouble.getMessage()

@@ -10,7 +10,7 @@ import pytest
 from listrak_webhooks import ConfigurationError, Webhook
 from listrak_webhooks._http.source import ABSENT
 from support.conformance import Rejections, Seen, every_variant, never
-from support.deliveries import Delivery, forged, logged, one_refusal, signed
+from support.deliveries import Delivery, forged, logged, one_rejection, signed
 from support.helpers import OTHER_SECRET, SECRET, VARIABLE
 from werkzeug.local import LocalProxy
 
@@ -41,7 +41,7 @@ class TestResolver:
             theirs = endpoint.send(Delivery(headers=signed(secret=OTHER_SECRET) | {"X-Account": "b"}))
             crossed = endpoint.send(Delivery(headers=signed() | {"X-Account": "b"}))
         assert (ours.status, theirs.status) == (200, 200)
-        assert endpoint.is_refusal(crossed, 401, "signature_mismatch"), crossed
+        assert endpoint.is_rejection(crossed, 401, "signature_mismatch"), crossed
         assert len(seen) == 2
 
     @every_variant
@@ -53,8 +53,8 @@ class TestResolver:
         rejections = Rejections()
         with variant.endpoint(never, resolver=lambda _: result, on_rejected=rejections.function) as endpoint:
             answer = endpoint.send(Delivery())
-        assert endpoint.is_refusal(answer, 500, "configuration_error"), answer
-        text = one_refusal(caplog, "configuration_error", logging.ERROR)
+        assert endpoint.is_rejection(answer, 500, "configuration_error"), answer
+        text = one_rejection(caplog, "configuration_error", logging.ERROR)
         assert "resolver" in text
         assert SECRET not in text
         assert rejections.calls == []
@@ -115,8 +115,8 @@ class TestSecret:
             assert endpoint.send(Delivery(headers=signed(encoding="hex"))).status == 200
             stale = endpoint.send(Delivery(headers=signed(encoding="hex", age=60)))
             in_base64 = endpoint.send(Delivery(headers=signed()))
-        assert endpoint.is_refusal(stale, 401, "stale_timestamp")
-        assert endpoint.is_refusal(in_base64, 401, "malformed_signature")
+        assert endpoint.is_rejection(stale, 401, "stale_timestamp")
+        assert endpoint.is_rejection(in_base64, 401, "malformed_signature")
 
     @every_variant
     def test_during_a_rotation_both_secrets_are_taken(self, variant: Variant) -> None:
@@ -139,7 +139,7 @@ class TestSecret:
 
     @every_variant
     @pytest.mark.parametrize("given", ["", " ", "secret\n", b"", [], [""], ["good", ""], 5, object()])
-    def test_one_that_cannot_be_right_is_refused_at_decoration(self, variant: Variant, given: Any) -> None:
+    def test_one_that_cannot_be_right_is_rejected_at_decoration(self, variant: Variant, given: Any) -> None:
         """What cannot be a secret is the programmer's to mend, and is said at once."""
         with pytest.raises((ConfigurationError, TypeError)) as caught, variant.endpoint(never, given):
             pass
@@ -162,8 +162,8 @@ class TestSecret:
             with variant.endpoint(never, ABSENT, on_rejected=rejections.function) as endpoint:
                 for headers in (signed(), signed(secret=" "), {}):
                     answer = endpoint.send(Delivery(headers=headers))
-                    assert endpoint.is_refusal(answer, 500, "configuration_error"), answer
-                    assert VARIABLE in one_refusal(caplog, "configuration_error", logging.ERROR)
+                    assert endpoint.is_rejection(answer, 500, "configuration_error"), answer
+                    assert VARIABLE in one_rejection(caplog, "configuration_error", logging.ERROR)
             assert rejections.calls == []
         else:
             with pytest.raises(ConfigurationError, match=VARIABLE), variant.endpoint(never, ABSENT):

@@ -316,12 +316,12 @@ class TestThread:
     def test_no_thread_can_be_started(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then a body has the time that the server gives it, and the delivery is taken."""
 
-        def refuse(_: threading.Thread) -> None:
+        def reject(_: threading.Thread) -> None:
             raise RuntimeError("can't start new thread")
 
         with monkeypatch.context() as patched:
             patched.setattr(deadlines, "_watchdogs", {})
-            patched.setattr(threading.Thread, "start", refuse)
+            patched.setattr(threading.Thread, "start", reject)
             pair.sender.send(BODY)
             assert wsgi.read_body(pair.environ(), limits(0.1)) == Body(BODY)
 

@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks._http.body import DRAIN_BYTES
 from support.apps import call_django, call_wsgi, django_app
-from support.deliveries import PATH, Answer, Delivery, logged, one_refusal, signed
+from support.deliveries import PATH, Answer, Delivery, logged, one_rejection, signed
 from support.helpers import BODY, PATIENCE, SECRET
 from support.servers import exchange, wsgiref_server
 from werkzeug.middleware.lint import LintMiddleware
@@ -308,7 +308,7 @@ def _send_all(port: int, body: bytes) -> bytes:
         return answer
 
 
-def test_a_refusal_of_a_decompressed_forgery(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rejection_of_a_decompressed_forgery(caplog: pytest.LogCaptureFixture) -> None:
     """A middleware that decompresses leaves the sender's length behind, and the forgery is one all the same."""
     app = flask_app(lambda _: None)
 
@@ -318,4 +318,4 @@ def test_a_refusal_of_a_decompressed_forgery(caplog: pytest.LogCaptureFixture) -
 
     headers = signed(secret="another") | {"Content-Encoding": "gzip"}
     assert call_wsgi(decompress, Delivery(headers=headers)).status == 401
-    one_refusal(caplog, "signature_mismatch")
+    one_rejection(caplog, "signature_mismatch")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.apps import call_django, configure_django, django_app
-from support.deliveries import PATH, Delivery, forged, one_refusal, signed
+from support.deliveries import PATH, Delivery, forged, one_rejection, signed
 from support.django_views import (
     ECHO,
-    REFUSED,
+    REJECTED,
     AsyncReceiver,
     Receiver,
     async_echo,
@@ -58,8 +58,8 @@ class TestView:
         with django_app((PATH, decorated)):
             answer = Client().post(PATH, BODY, content_type="application/json", headers=signed())
             assert (answer.status_code, answer.content) == (200, ECHO)
-            refusal = Client().post(PATH, BODY, content_type="application/json", headers=forged())
-            assert (refusal.status_code, refusal.json()) == (401, REFUSED)
+            rejection = Client().post(PATH, BODY, content_type="application/json", headers=forged())
+            assert (rejection.status_code, rejection.json()) == (401, REJECTED)
 
             async def post() -> Any:
                 return await AsyncClient().post(PATH, BODY, content_type="application/json", headers=signed())
@@ -134,8 +134,8 @@ class TestView:
         view = decorate(receiver).as_view()
         answer = send(view, Delivery(path="/acme"), asgi=asgi, route="/<account>")
         assert (answer.status, answer.body) == (200, b"hello acme base64 True")
-        refusal = send(view, Delivery(path="/acme", headers=forged()), asgi=asgi, route="/<account>")
-        assert (refusal.status, refusal.json()) == (401, REFUSED)
+        rejection = send(view, Delivery(path="/acme", headers=forged()), asgi=asgi, route="/<account>")
+        assert (rejection.status, rejection.json()) == (401, REJECTED)
 
     @both_protocols
     @pytest.mark.parametrize("receiver", [Receiver, AsyncReceiver], ids=["def", "async"])
@@ -147,7 +147,7 @@ class TestView:
         view = method_decorator(decorator, name="dispatch")(copy).as_view()
         assert send(view, asgi=asgi).status == 200
         assert send(view, Delivery(headers=signed(secret=OTHER_SECRET)), asgi=asgi).status == 200
-        assert send(view, Delivery(headers=forged()), asgi=asgi).json() == REFUSED
+        assert send(view, Delivery(headers=forged()), asgi=asgi).json() == REJECTED
         assert codes == ["signature_mismatch"]
 
     @both_protocols
@@ -182,7 +182,7 @@ class TestView:
         view = on_dispatch(AsyncParsing if is_async else Parsing).as_view()
         answer = send(view, Delivery(b"{"), asgi=asgi)
         assert (answer.status, answer.json()) == (400, {"error": "invalid_payload"})
-        one_refusal(caplog, "invalid_payload")
+        one_rejection(caplog, "invalid_payload")
 
     def test_on_rejected_gets_the_request(self) -> None:
         """Django's own, with what the URL resolver found."""
@@ -219,7 +219,7 @@ class TestExemptions:
             options: Any = {"data": BODY, "content_type": "application/json"}
             assert client.post("/other", **options).status_code == 403
             assert client.post(PATH, headers=signed(), **options).status_code == 200
-            assert client.post(PATH, headers=forged(), **options).json() == REFUSED
+            assert client.post(PATH, headers=forged(), **options).json() == REJECTED
 
     @VIEWS
     @both_protocols
@@ -229,7 +229,7 @@ class TestExemptions:
         with django_app((PATH, view()), ("/other", lambda _: HttpResponse()), asgi=asgi, **settings) as app:
             assert call_django(app, Delivery(path="/other"), asgi=asgi).status == 302
             assert call_django(app, Delivery(), asgi=asgi).status == 200
-            assert call_django(app, Delivery(headers=forged()), asgi=asgi).json() == REFUSED
+            assert call_django(app, Delivery(headers=forged()), asgi=asgi).json() == REJECTED
 
     @VIEWS
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])

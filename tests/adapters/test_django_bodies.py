@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from listrak_webhooks import Event, Webhook
 from support.apps import configure_django
-from support.deliveries import PATH, Delivery, forged, one_refusal, signed
+from support.deliveries import PATH, Delivery, forged, one_rejection, signed
 from support.django_views import ECHO, async_echo, both_protocols, echo, never, reader, send
 from support.helpers import BODY, SECRET
 
@@ -102,7 +102,7 @@ class TestBodyReadBefore:
             return
         answer = send(decorated, delivery, asgi=asgi)
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        assert "middleware" in one_refusal(caplog, "body_unavailable")
+        assert "middleware" in one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("view", [never, async_never], ids=["def", "async"])
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
@@ -113,7 +113,7 @@ class TestBodyReadBefore:
         decorated = reader(lambda request: request.environ["wsgi.input"].read(10_000))(listrak_webhook(view))
         answer = send(decorated, Delivery(chunked=chunked))
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("view", [never, async_never], ids=["def", "async"])
     @pytest.mark.parametrize(
@@ -132,13 +132,13 @@ class TestBodyReadBefore:
         delivery = Delivery(headers=headers, chunked=chunked, declared=len(BODY) + 8, broken=broken)
         answer = send(listrak_webhook(view), delivery)
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @both_protocols
     def test_a_forgery_without_a_body_is_a_forgery(self, caplog: pytest.LogCaptureFixture, *, asgi: bool) -> None:
         """Nothing is lost where nothing was sent."""
         assert send(listrak_webhook(never), Delivery(b"", headers=forged(b"")), asgi=asgi).status == 401
-        one_refusal(caplog, "signature_mismatch")
+        one_rejection(caplog, "signature_mismatch")
 
     @pytest.mark.parametrize("view", [never, async_never], ids=["def", "async"])
     def test_chunks_that_the_server_does_not_mark(self, view: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -147,7 +147,7 @@ class TestBodyReadBefore:
         answer = send(listrak_webhook(view), delivery)
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert delivery.taken == 0
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     def test_chunks_from_the_request_factory(self, caplog: pytest.LogCaptureFixture) -> None:
         """As a user might try it in a test of their own."""
@@ -155,7 +155,7 @@ class TestBodyReadBefore:
         request = RequestFactory().post(PATH, BODY, content_type="application/json", headers=headers, CONTENT_LENGTH="")
         answer = listrak_webhook(never)(request)
         assert answer.status_code == 500
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("view", [echo, async_echo], ids=["def", "async"])
     def test_the_request_factory_delivers(self, view: Any) -> None:
@@ -181,7 +181,7 @@ class TestLimitOfDjango:
         delivery = Delivery(chunked=chunked, piece=8)
         answer = send(listrak_webhook(view), delivery, asgi=asgi, DATA_UPLOAD_MAX_MEMORY_SIZE=20)
         assert (answer.status, answer.json()) == (413, {"error": "body_too_large"})
-        assert "DATA_UPLOAD_MAX_MEMORY_SIZE" in one_refusal(caplog, "body_too_large")
+        assert "DATA_UPLOAD_MAX_MEMORY_SIZE" in one_rejection(caplog, "body_too_large")
         assert delivery.taken == len(BODY)
 
     @both_protocols
@@ -199,7 +199,7 @@ class TestLimitOfDjango:
         view = reader(read)(listrak_webhook(never))
         answer = send(view, asgi=asgi, DATA_UPLOAD_MAX_MEMORY_SIZE=20)
         assert (answer.status, answer.json()) == (413, {"error": "body_too_large"})
-        one_refusal(caplog, "body_too_large")
+        one_rejection(caplog, "body_too_large")
 
     @both_protocols
     @pytest.mark.parametrize("limit", [len(BODY), None, 10_000], ids=["exactly", "none", "higher"])
@@ -220,7 +220,7 @@ class TestLimitOfDjango:
         view = listrak_webhook(Webhook(SECRET, max_body=20))(never)
         answer = send(view, Delivery(chunked=chunked), asgi=asgi, DATA_UPLOAD_MAX_MEMORY_SIZE=limit)
         assert (answer.status, answer.json()) == (413, {"error": "body_too_large"})
-        text = one_refusal(caplog, "body_too_large")
+        text = one_rejection(caplog, "body_too_large")
         assert "max_body" in text
         assert "DATA_UPLOAD" not in text
 
@@ -228,4 +228,4 @@ class TestLimitOfDjango:
         """Nobody who never set it would think of it."""
         answer = send(listrak_webhook(never), Delivery(b"x" * (3 * 1024 * 1024)))
         assert answer.status == 413
-        assert "DATA_UPLOAD_MAX_MEMORY_SIZE" in one_refusal(caplog, "body_too_large")
+        assert "DATA_UPLOAD_MAX_MEMORY_SIZE" in one_rejection(caplog, "body_too_large")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from listrak_webhooks import ConfigurationError
 from support.apps import configure_django
-from support.deliveries import Delivery, forged, one_refusal, signed
+from support.deliveries import Delivery, forged, one_rejection, signed
 from support.django_views import both_protocols, echo, never, send
 from support.helpers import OTHER_SECRET, SECRET, VARIABLE
 
@@ -65,7 +65,7 @@ class TestSecretInSettings:
         assert send(view, Delivery(headers=signed(secret=OTHER_SECRET))).status == 200
 
     @pytest.mark.parametrize("value", ["", " ", [], [SECRET, ""], 5, "secret\n"])
-    def test_one_that_cannot_be_right_is_refused_at_decoration(
+    def test_one_that_cannot_be_right_is_rejected_at_decoration(
         self, value: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is no absent one: the environment does not take its place."""
@@ -82,7 +82,7 @@ class TestSecretInSettings:
         view = listrak_webhook(never)
         answer = send(view, asgi=asgi, LISTRAK_WEBHOOK_SECRET=value)
         assert (answer.status, answer.json()) == (500, {"error": "configuration_error"})
-        one_refusal(caplog, "configuration_error", logging.ERROR)
+        one_rejection(caplog, "configuration_error", logging.ERROR)
 
     def test_none_there_means_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """`None` is how settings say that they have nothing."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from listrak_webhooks import Event, Webhook
 from support.apps import configure_django, django_app
-from support.deliveries import PATH, Delivery, forged, logged, one_refusal, signed
-from support.django_views import ECHO, REFUSED, AsyncReceiver, Receiver, async_echo, echo, on_dispatch, reader
+from support.deliveries import PATH, Delivery, forged, logged, one_rejection, signed
+from support.django_views import ECHO, REJECTED, AsyncReceiver, Receiver, async_echo, echo, on_dispatch, reader
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from support.servers import (
     Connection,
@@ -74,14 +74,14 @@ class TestWsgirefServer:
             answer = exchange(port, Delivery(b"x" * size))
         assert (answer.status, len(answer.body)) == (200, len(f"{size} ") + size)
 
-    def test_a_forgery_is_refused(self, app: Any) -> None:
+    def test_a_forgery_is_rejected(self, app: Any) -> None:
         """Over a socket as without one."""
         with wsgiref_server(app) as port:
             answer = exchange(port, Delivery(headers=forged()))
-        assert (answer.status, answer.json()) == (401, REFUSED)
+        assert (answer.status, answer.json()) == (401, REJECTED)
 
     @pytest.mark.parametrize("name", [TIMESTAMP, SIGNATURE])
-    def test_a_header_that_comes_twice_is_refused(self, app: Any, name: str) -> None:
+    def test_a_header_that_comes_twice_is_rejected(self, app: Any, name: str) -> None:
         """However the server puts the two together."""
         headers = signed()
         with wsgiref_server(app) as port:
@@ -103,7 +103,7 @@ class TestWsgirefServer:
             answer = connection.answer()
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert time.monotonic() - start < 5
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @with_kernel_timeout
     def test_a_swallowed_body_does_not_hang(
@@ -116,7 +116,7 @@ class TestWsgirefServer:
             elapsed = time.monotonic() - start
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert short_wait * 0.9 < elapsed < short_wait + 5
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @with_kernel_timeout
     @pytest.mark.parametrize("sent", [0, 20], ids=["nothing", "a-part"])
@@ -132,7 +132,7 @@ class TestWsgirefServer:
             elapsed = time.monotonic() - start
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert short_wait * 0.9 < elapsed < short_wait + 5
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     def test_a_client_that_leaves_in_the_middle_is_no_bad_signature(
         self, app: Any, caplog: pytest.LogCaptureFixture
@@ -142,7 +142,7 @@ class TestWsgirefServer:
             with Connection(port) as connection:
                 connection.send(Delivery().to_bytes()[:-20])
             wait_for(lambda: bool(logged(caplog)))
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     def test_a_slow_sender_is_served(self, app: Any) -> None:
         """A body that comes in pieces, within the time for the whole of it, is accepted."""
@@ -166,7 +166,7 @@ class TestWsgirefServer:
             answer = connection.answer()
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert time.monotonic() - start < short_wait + 5
-        assert "within 0.3 seconds" in one_refusal(caplog, "body_unavailable")
+        assert "within 0.3 seconds" in one_rejection(caplog, "body_unavailable")
 
 
 def gunicorn_app() -> Any:
@@ -217,10 +217,10 @@ class TestGunicorn:
         assert (answer.status, answer.body) == (200, b"hello - base64 True")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_forgery_is_refused(self, gunicorn_port: int, *, chunked: bool) -> None:
+    def test_a_forgery_is_rejected(self, gunicorn_port: int, *, chunked: bool) -> None:
         """With and without a length."""
         answer = exchange(gunicorn_port, Delivery(headers=forged(), chunked=chunked))
-        assert (answer.status, answer.json()) == (401, REFUSED)
+        assert (answer.status, answer.json()) == (401, REJECTED)
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ class TestGunicorn:
             pytest.param(PATH, 400_001, "DATA_UPLOAD_MAX_MEMORY_SIZE", id="djangos"),
         ],
     )
-    def test_a_body_over_a_limit_is_refused(
+    def test_a_body_over_a_limit_is_rejected(
         self, gunicorn_port: int, gunicorn_log: Path, path: str, size: int, setting: str, *, chunked: bool
     ) -> None:
         """Either limit answers 413, and the log names it."""
@@ -303,11 +303,11 @@ class TestUvicorn:
 
     @pytest.mark.parametrize("path", ["/def", "/async", "/class", "/async-class"])
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_forgery_is_refused(self, port: int, path: str, *, chunked: bool) -> None:
+    def test_a_forgery_is_rejected(self, port: int, path: str, *, chunked: bool) -> None:
         """By every kind of view."""
         assert exchange(port, Delivery(chunked=chunked, path=path)).status == 200
         answer = exchange(port, Delivery(headers=forged(), chunked=chunked, path=path))
-        assert (answer.status, answer.json()) == (401, REFUSED)
+        assert (answer.status, answer.json()) == (401, REJECTED)
 
     @pytest.mark.parametrize("path", ["/payload", "/async-payload"])
     def test_a_payload_that_is_none_answers_400(self, port: int, path: str) -> None:
@@ -317,7 +317,7 @@ class TestUvicorn:
         assert exchange(port, Delivery(path=path)).json() == json.loads(BODY)
 
     @pytest.mark.parametrize("name", [TIMESTAMP, SIGNATURE])
-    def test_a_header_that_comes_twice_is_refused(self, port: int, name: str) -> None:
+    def test_a_header_that_comes_twice_is_rejected(self, port: int, name: str) -> None:
         """Django puts the two together with a comma."""
         headers = signed()
         answer = exchange(port, Delivery(headers=[*headers.items(), (name, headers[name])], path="/def"))

@@ -13,7 +13,7 @@ from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from pydantic import BaseModel
 from support.deliveries import PATH, forged, logged, signed
-from support.fastapi_views import ECHO, REFUSED, echo, post
+from support.fastapi_views import ECHO, REJECTED, echo, post
 from support.helpers import BODY, SECRET, VARIABLE
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
@@ -77,7 +77,7 @@ class TestHandler:
 
     @pytest.mark.parametrize("first", [True, False], ids=["event-first", "event-last"])
     def test_arbitrary_keyword_arguments_beside_the_event(self, app: FastAPI, *, first: bool) -> None:
-        """FastAPI would take `**rest` for a parameter that must be there, and refuse every delivery without it."""
+        """FastAPI would take `**rest` for a parameter that must be there, and reject every delivery without it."""
 
         async def one(event: Event, account: int, **rest: str) -> str:
             return f"{account} {rest} {event.encoding}"
@@ -179,7 +179,7 @@ class TestHandler:
 
         app.post(PATH)(wrapper)
         assert post(app).body == ECHO
-        assert post(app, headers=forged()).json() == REFUSED
+        assert post(app, headers=forged()).json() == REJECTED
         assert calls == ["counted"]
 
     @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ class TestHandler:
 
         assert asyncio.run(handler(event=event, tag="x")) == "base64 x"
 
-    def test_without_a_parameter_for_the_event_it_is_refused_at_decoration(self) -> None:
+    def test_without_a_parameter_for_the_event_it_is_rejected_at_decoration(self) -> None:
         """Else every delivery would be verified and then thrown away."""
 
         async def handler(request: Request) -> None: ...
@@ -281,7 +281,7 @@ class TestHandler:
         with pytest.raises(ConfigurationError, match="annotate one with Event"):
             listrak_webhook(handler)
 
-    def test_an_object_without_a_parameter_for_the_event_is_refused_as_well(self) -> None:
+    def test_an_object_without_a_parameter_for_the_event_is_rejected_as_well(self) -> None:
         """The message must not depend on there being a name."""
 
         class Handler:
@@ -290,7 +290,7 @@ class TestHandler:
         with pytest.raises(ConfigurationError, match="annotate one with Event"):
             listrak_webhook(Handler())
 
-    def test_an_event_that_is_imported_for_type_checkers_alone_is_refused_or_works(self, app: FastAPI) -> None:
+    def test_an_event_that_is_imported_for_type_checkers_alone_is_rejected_or_works(self, app: FastAPI) -> None:
         """A name that does not exist at run time must not become a query parameter."""
         names: dict[str, Any] = {"listrak_webhook": listrak_webhook}
         exec("async def handler(event: 'Delivery'): ...", names)
@@ -348,7 +348,7 @@ class TestOrder:
         assert len(answer.headers["x-delivery"]) == 8
         assert answer.headers["set-cookie"].startswith("seen=yes")
 
-    def test_an_event_by_position_only_is_refused_at_once(self) -> None:
+    def test_an_event_by_position_only_is_rejected_at_once(self) -> None:
         """FastAPI passes everything by name, so every delivery would be lost."""
 
         def handler(event: Event, /) -> None:

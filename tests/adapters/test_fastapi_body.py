@@ -19,7 +19,7 @@ from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import AfterValidator, BaseModel
 from support.apps import acall_asgi, call_asgi
-from support.deliveries import PATH, Answer, Delivery, one_refusal
+from support.deliveries import PATH, Answer, Delivery, one_rejection
 from support.helpers import BODY, SECRET
 from support.servers import Connection, uvicorn_server
 
@@ -350,4 +350,4 @@ def test_a_layer_that_cannot_read_is_no_bad_signature(app: FastAPI, caplog: pyte
 
     answer = call_asgi(broken, Delivery(BODY))
     assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-    assert "ClosedResourceError" in one_refusal(caplog, "body_unavailable", logging.WARNING)
+    assert "ClosedResourceError" in one_rejection(caplog, "body_unavailable", logging.WARNING)

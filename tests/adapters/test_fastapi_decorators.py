@@ -17,7 +17,7 @@ from listrak_webhooks import Event, PayloadError
 from listrak_webhooks.fastapi import listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from support.apps import acall_asgi
-from support.deliveries import PATH, Delivery, forged, one_refusal, signed
+from support.deliveries import PATH, Delivery, forged, one_rejection, signed
 from support.fastapi_decorators import GUARDS, NO_JSON, CartMail, Decorator, Seen, in_an_executor, post
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
@@ -220,7 +220,7 @@ class TestShapes:
         for _ in range(2):
             answer = post(app, NO_JSON, headers)
             assert (answer.status, answer.json()) == (400, {"detail": "invalid_payload"})
-            one_refusal(caplog, "invalid_payload")
+            one_rejection(caplog, "invalid_payload")
         assert rejected == [(PayloadError, PATH)] * 2
 
     @every_shape_and_place

@@ -215,7 +215,7 @@ class TestAsync:
         app.post(PATH)(listrak_webhook(functools.partial(Handler(), "hello")))
         assert post(app).json() == "hello base64"
 
-    def test_an_async_guard_is_refused_where_it_is_none(self) -> None:
+    def test_an_async_guard_is_rejected_where_it_is_none(self) -> None:
         """What is not a guard at all is found at decoration, whatever the handler is."""
 
         def handler(event: Event) -> None: ...

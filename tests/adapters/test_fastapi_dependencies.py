@@ -13,7 +13,7 @@ from listrak_webhooks import Event, PayloadError, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from support.apps import acall_asgi
 from support.deliveries import PATH, Answer, Delivery, forged, logged, signed
-from support.fastapi_views import ECHO, REFUSED, echo, never, post
+from support.fastapi_views import ECHO, REJECTED, echo, never, post
 from support.helpers import BODY, OTHER_SECRET, SECRET
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
@@ -48,7 +48,7 @@ class TestDependencies:
         app.include_router(router, prefix="/v1")
         assert post(app, path="/v1/tenants/acme/listrak").json() == "acme base64"
         assert post(app, path="/v1/tenants/gone/listrak").status == 410
-        assert post(app, path="/v1/tenants/acme/listrak", headers=forged()).json() == REFUSED
+        assert post(app, path="/v1/tenants/acme/listrak", headers=forged()).json() == REJECTED
         assert calls == ["acme", "gone", "acme"]
 
     @pytest.mark.parametrize("path", ["/decorator/7?tag=t", "/alias/7", "/module/7", "/router/dependency/7"])
@@ -60,7 +60,7 @@ class TestDependencies:
         assert answer.status == 200, answer
         assert answer.json()["seen"].endswith("base64")
         assert answer.json()["seen"].startswith("7 ")
-        assert post(app, path=path, headers=forged()).json() == REFUSED
+        assert post(app, path=path, headers=forged()).json() == REJECTED
 
     def test_annotations_that_are_text_and_defined_inside_a_function(self) -> None:
         """What FastAPI itself cannot resolve is said at decoration, and never served unverified."""
@@ -78,7 +78,7 @@ class TestDependencies:
         app = FastAPI()
         app.post(PATH)(names["make"](listrak_webhook))
         assert post(app).status == 200
-        assert post(app, headers=forged()).json() == REFUSED
+        assert post(app, headers=forged()).json() == REJECTED
 
     def test_other_dependencies_query_parameters_and_background_tasks(self, app: FastAPI) -> None:
         """The usual company of a path operation."""
@@ -116,7 +116,7 @@ class TestDependencies:
         assert (answer.status, answer.body) == (200, b"")
         assert done == ["base64"]
 
-    def test_a_payload_error_in_a_background_task_is_no_refusal(
+    def test_a_payload_error_in_a_background_task_is_no_rejection(
         self, app: FastAPI, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The answer is out by then: the error is the task's own, and must not be logged as a 400 nobody got."""
@@ -144,9 +144,9 @@ class TestDependencies:
             return campaign
 
         assert post(app).json() == "vip-mailer"
-        refusal = post(app, b"{")
-        assert (refusal.status, refusal.json()) == (400, {"detail": "invalid_payload"})
-        assert post(app, headers=forged()).json() == REFUSED
+        rejection = post(app, b"{")
+        assert (rejection.status, rejection.json()) == (400, {"detail": "invalid_payload"})
+        assert post(app, headers=forged()).json() == REJECTED
 
     def test_one_dependency_used_twice_verifies_once(self, app: FastAPI) -> None:
         """FastAPI keeps its value for the request."""
@@ -192,7 +192,7 @@ class TestDependencies:
             return "in"
 
         assert post(app).json() == "in"
-        assert post(app, headers=forged()).json() == REFUSED
+        assert post(app, headers=forged()).json() == REJECTED
 
     def test_an_override_of_another_dependency(self, app: FastAPI) -> None:
         """Tests of users' own replace what they do not test."""
@@ -207,7 +207,7 @@ class TestDependencies:
 
         app.dependency_overrides[real] = lambda: "fake"
         assert post(app).json() == "fake base64"
-        assert post(app, headers=forged()).json() == REFUSED
+        assert post(app, headers=forged()).json() == REJECTED
 
     def test_an_override_of_the_webhook_itself(self, app: FastAPI) -> None:
         """The instance is the key, and an event may come from anywhere."""
@@ -234,7 +234,7 @@ class TestDependencies:
         async def second(event: Event) -> None: ...
 
         assert post(app, path="/a").status == 200
-        assert post(app, path="/b").json() == REFUSED
+        assert post(app, path="/b").json() == REJECTED
         assert post(app, path="/b", headers=signed(secret=OTHER_SECRET)).status == 200
 
     def test_on_rejected_gets_the_request(self, app: FastAPI) -> None:

@@ -23,7 +23,7 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from starlette.middleware.base import BaseHTTPMiddleware
 from support.apps import call_asgi
-from support.deliveries import PATH, Delivery, forged, one_refusal, signed
+from support.deliveries import PATH, Delivery, forged, one_rejection, signed
 from support.helpers import SECRET
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
@@ -271,7 +271,7 @@ class TestTrio:
             return event.payload
 
         assert call_asgi(app, Delivery(b"{"), "trio").status == 400
-        one_refusal(caplog, "invalid_payload")
+        one_rejection(caplog, "invalid_payload")
         assert call_asgi(app, Delivery(headers=forged()), "trio").status == 401
         assert rejected == ["invalid_payload", "signature_mismatch"]
 
@@ -308,7 +308,7 @@ class TestTrio:
 
         answer = call_asgi(silent, Delivery(), "trio")
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        assert "0.2 seconds" in one_refusal(caplog, "body_unavailable")
+        assert "0.2 seconds" in one_rejection(caplog, "body_unavailable")
 
     def test_a_body_that_is_too_large(self, app: FastAPI) -> None:
         """It is drained there too."""

@@ -1,4 +1,4 @@
-"""FastAPI: payloads as the user's own models, in handlers, in refusals and in the OpenAPI schema."""
+"""FastAPI: payloads as the user's own models, in handlers, in rejections and in the OpenAPI schema."""
 
 import dataclasses
 import json
@@ -322,7 +322,7 @@ class TestMisfits:
         assert (answer.status, answer.json()) == (400, {"detail": "invalid_payload"})
 
     def test_what_is_not_genuine_learns_nothing(self, app: FastAPI) -> None:
-        """A forged body is refused before anything is parsed."""
+        """A forged body is rejected before anything is parsed."""
 
         @app.post(PATH)
         @listrak_webhook
@@ -351,7 +351,7 @@ class TestDecoration:
             listrak_webhook(parse_as=CartMail)(handler)
 
     def test_an_annotation_that_cannot_be_read(self) -> None:
-        """FastAPI would look for it in the query, and refuse every delivery."""
+        """FastAPI would look for it in the query, and reject every delivery."""
 
         async def handler(event: Event, mail: Any) -> None: ...
 

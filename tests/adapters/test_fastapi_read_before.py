@@ -12,8 +12,8 @@ from listrak_webhooks import Webhook
 from listrak_webhooks.fastapi import listrak_webhook
 from starlette.middleware.base import BaseHTTPMiddleware
 from support.apps import call_asgi
-from support.deliveries import PATH, Delivery, forged, one_refusal, signed
-from support.fastapi_views import ECHO, REFUSED, SHORT, Swallow, echo, never, post
+from support.deliveries import PATH, Delivery, forged, one_rejection, signed
+from support.fastapi_views import ECHO, REJECTED, SHORT, Swallow, echo, never, post
 from support.helpers import BODY, SECRET
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
@@ -38,7 +38,7 @@ class TestBodyReadBefore:
         answer = post(Swallow(app), chunked=chunked)
         assert SHORT * 0.9 < time.monotonic() - start < SHORT + 5
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        assert "middleware" in one_refusal(caplog, "body_unavailable")
+        assert "middleware" in one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_middleware_that_gives_an_empty_body_instead(
@@ -55,7 +55,7 @@ class TestBodyReadBefore:
         app.post(PATH)(listrak_webhook(never))
         answer = post(emptied, chunked=chunked)
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_client_that_leaves_is_no_bad_signature(
@@ -65,7 +65,7 @@ class TestBodyReadBefore:
         app.post(PATH)(listrak_webhook(never))
         answer = post(app, headers=signed(BODY + b"."), declared=len(BODY) + 1, chunked=chunked, broken=True)
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     @pytest.mark.parametrize("read", ["body", "json"])
@@ -91,7 +91,7 @@ class TestBodyReadBefore:
         app.post(PATH, dependencies=[Depends(take)])(listrak_webhook(never))
         answer = post(app, chunked=chunked)
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        assert "stream" in one_refusal(caplog, "body_unavailable")
+        assert "stream" in one_rejection(caplog, "body_unavailable")
 
     def test_a_dependency_that_takes_a_part_of_the_stream(self, app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
         """The rest alone has another signature, and the length tells that from a forgery; chunks have none."""
@@ -102,7 +102,7 @@ class TestBodyReadBefore:
         app.post(PATH, dependencies=[Depends(take)])(listrak_webhook(never))
         answer = post(app, piece=10)
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_base_http_middleware_that_reads_the_body(self, app: FastAPI, *, chunked: bool) -> None:
@@ -131,10 +131,10 @@ class TestBodyReadBefore:
         app.post(PATH)(listrak_webhook(body_timeout=SHORT)(never))
         answer = post(app, chunked=chunked)
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     def test_a_base_http_middleware_that_does_nothing(self, app: FastAPI) -> None:
-        """Its wrapping of the request alone must not get in the way, nor of the refusals."""
+        """Its wrapping of the request alone must not get in the way, nor of the rejections."""
 
         async def nothing(request: Request, call_next: Any) -> Any:
             return await call_next(request)
@@ -142,7 +142,7 @@ class TestBodyReadBefore:
         app.add_middleware(BaseHTTPMiddleware, dispatch=nothing)
         app.post(PATH)(listrak_webhook(echo))
         assert post(app).body == ECHO
-        assert post(app, headers=forged()).json() == REFUSED
+        assert post(app, headers=forged()).json() == REJECTED
 
 
 has_max_body_size = pytest.mark.skipif(
@@ -167,7 +167,7 @@ class TestLimitOfFastAPI:
         delivery = Delivery(chunked=chunked, piece=8)
         answer = call_asgi(app, delivery)
         assert answer.status == 413
-        assert "max_body_size" in one_refusal(caplog, "body_too_large")
+        assert "max_body_size" in one_rejection(caplog, "body_too_large")
         assert delivery.taken <= 28
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
@@ -186,4 +186,4 @@ class TestLimitOfFastAPI:
         app.post(PATH)(listrak_webhook(Webhook(SECRET, max_body=20))(never))
         answer = post(app, chunked=chunked)
         assert (answer.status, answer.json()) == (413, {"detail": "body_too_large"})
-        assert "max_body_size" not in one_refusal(caplog, "body_too_large")
+        assert "max_body_size" not in one_rejection(caplog, "body_too_large")

@@ -12,7 +12,7 @@ from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import BaseModel, ConfigDict, ValidationError
 from support.apps import call_asgi
-from support.deliveries import PATH, Answer, Delivery, forged, logged, one_refusal, signed
+from support.deliveries import PATH, Answer, Delivery, forged, logged, one_rejection, signed
 from support.helpers import BODY, SECRET
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
@@ -123,7 +123,7 @@ class TestClosedRoute:
             delivery = Delivery(path=path)
             answer = call_asgi(app, delivery)
             assert (answer.status, answer.json()) == (500, {"detail": "configuration_error"})
-            text = one_refusal(caplog, "configuration_error", logging.ERROR)
+            text = one_rejection(caplog, "configuration_error", logging.ERROR)
             assert f"the route {PATH} {CLOSED}" in text
             assert "event.payload" in text
             assert delivery.taken == (0 if number else len(BODY))

@@ -10,8 +10,8 @@ from fastapi import Body, Depends, FastAPI, Path, Query
 from listrak_webhooks import ConfigurationError, Event
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook, route_docs
 from listrak_webhooks.replay import MemoryReplayGuard
-from support.deliveries import PATH, forged, logged, one_refusal
-from support.fastapi_views import REFUSED, echo, post
+from support.deliveries import PATH, forged, logged, one_rejection
+from support.fastapi_views import REJECTED, echo, post
 from support.helpers import OTHER_SECRET, SIGNATURE, TIMESTAMP
 
 pytestmark = pytest.mark.usefixtures("secret_in_environment")
@@ -29,7 +29,7 @@ class TestBodyParameter:
     @pytest.mark.parametrize(
         "annotation", [dict[str, Any], Annotated[str, Body()], list[int]], ids=["dict", "Body", "list"]
     )
-    def test_it_is_refused_at_decoration(self, annotation: Any) -> None:
+    def test_it_is_rejected_at_decoration(self, annotation: Any) -> None:
         """What is not yet proven genuine must not be parsed, however FastAPI spells it."""
 
         async def handler(event: Event, data: Any) -> None: ...
@@ -38,7 +38,7 @@ class TestBodyParameter:
         with pytest.raises(ConfigurationError, match="data from the body"):
             listrak_webhook(handler)
 
-    def test_one_in_a_dependency_of_the_handler_is_refused_too(self) -> None:
+    def test_one_in_a_dependency_of_the_handler_is_rejected_too(self) -> None:
         """FastAPI parses the body for it just the same."""
 
         def read(cart: Annotated[dict[str, Any], Body()]) -> None: ...
@@ -82,7 +82,7 @@ class TestNeverParsedBefore:
 
         answer = post(app, body, path, headers={})
         assert (answer.status, answer.json()) == (401, {"detail": "missing_header"})
-        one_refusal(caplog, "missing_header")
+        one_rejection(caplog, "missing_header")
 
     def test_an_invalid_parameter_of_another_dependency_does_not_come_first(self, app: FastAPI) -> None:
         """Nor does what a dependency asks of the query."""
@@ -94,7 +94,7 @@ class TestNeverParsedBefore:
         @listrak_webhook
         async def handler(event: Event, start: Annotated[int, Depends(page)]) -> None: ...
 
-        assert post(app, path=f"{PATH}?number=x&size=0", headers=forged()).json() == REFUSED
+        assert post(app, path=f"{PATH}?number=x&size=0", headers=forged()).json() == REJECTED
         assert post(app, path=f"{PATH}?number=x&size=0").status == 422
 
     def test_a_genuine_request_with_an_invalid_parameter_answers_422(self, app: FastAPI) -> None:
@@ -177,7 +177,7 @@ class TestSchema:
         assert operation["description"] == "Take a cart."
         assert operation["operationId"].startswith("handler")
 
-    def test_route_docs_adds_the_body_and_the_refusals(self, app: FastAPI) -> None:
+    def test_route_docs_adds_the_body_and_the_rejections(self, app: FastAPI) -> None:
         """A JSON object, and each status with its codes."""
         app.post(PATH, **route_docs())(listrak_webhook(echo))
         operation = self._operation(app)

@@ -11,7 +11,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
-from support.deliveries import PATH, Delivery, forged, logged, one_refusal, signed
+from support.deliveries import PATH, Delivery, forged, logged, one_rejection, signed
 from support.fastapi_views import ECHO, SHORT, Swallow, echo, never
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from support.servers import Connection, exchange, uvicorn_server
@@ -67,7 +67,7 @@ class TestUvicorn:
         """A `PayloadError` answers 400 before anything else is sent."""
         answer = exchange(port, Delivery(b"{", path=path))
         assert (answer.status, answer.json()) == (400, {"detail": "invalid_payload"})
-        one_refusal(caplog, "invalid_payload")
+        one_rejection(caplog, "invalid_payload")
         assert exchange(port, Delivery(path=path)).json() == json.loads(BODY)
 
     def test_a_bug_in_the_handler_is_a_500_and_the_next_delivery_is_served(
@@ -79,7 +79,7 @@ class TestUvicorn:
         assert exchange(port, Delivery()).body == ECHO
 
     @pytest.mark.parametrize("name", [TIMESTAMP, SIGNATURE])
-    def test_a_header_that_comes_twice_is_refused(self, port: int, name: str) -> None:
+    def test_a_header_that_comes_twice_is_rejected(self, port: int, name: str) -> None:
         """ASGI delivers both, and neither is chosen."""
         headers = signed()
         answer = exchange(port, Delivery(headers=[*headers.items(), (name, headers[name])]))
@@ -119,7 +119,7 @@ class TestUvicorn:
             answer = connection.answer()
         assert SHORT * 0.9 < time.monotonic() - start < SHORT + 5
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize(("path", "status"), [("/patient", 200), ("/short", 500)])
     def test_the_deadline_is_for_the_whole_body(self, port: int, path: str, status: int) -> None:
@@ -145,7 +145,7 @@ class TestUvicorn:
         deadline = time.monotonic() + 10
         while not logged(caplog) and time.monotonic() < deadline:
             time.sleep(0.01)
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_swallowed_body_does_not_hang(
@@ -156,4 +156,4 @@ class TestUvicorn:
         with uvicorn_server(Swallow(app)) as port:
             answer = exchange(port, Delivery(chunked=chunked))
         assert (answer.status, answer.json()) == (500, {"detail": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")

@@ -33,9 +33,9 @@ class TestView:
         app.post(PATH)(listrak_webhook(echo))
         answer = post(app)
         assert (answer.status_code, answer.data) == (200, ECHO)
-        refusal = post(app, headers=forged())
-        assert (refusal.status_code, refusal.json) == (401, {"error": "signature_mismatch"})
-        assert refusal.mimetype == "application/json"
+        rejection = post(app, headers=forged())
+        assert (rejection.status_code, rejection.json) == (401, {"error": "signature_mismatch"})
+        assert rejection.mimetype == "application/json"
 
     @pytest.mark.parametrize("bare", [True, False], ids=["bare", "with-parentheses"])
     def test_url_arguments_pass_through(self, app: flask.Flask, *, bare: bool) -> None:

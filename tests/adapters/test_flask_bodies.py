@@ -9,7 +9,7 @@ import pytest
 from listrak_webhooks import Webhook
 from listrak_webhooks.flask import listrak_webhook
 from support.apps import call_wsgi
-from support.deliveries import PATH, Delivery, forged, one_refusal, signed
+from support.deliveries import PATH, Delivery, forged, one_rejection, signed
 from support.flask_views import ECHO, echo, make_app, never, post
 from support.helpers import BODY, SECRET
 
@@ -91,7 +91,7 @@ class TestBodyReadBefore:
         body = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--\r\n"
         answer = call_wsgi(app, Delivery(body, content_type=content_type, chunked=chunked))
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        assert "middleware" in one_refusal(caplog, "body_unavailable")
+        assert "middleware" in one_rejection(caplog, "body_unavailable")
 
     def test_on_rejected_is_told(self, app: flask.Flask) -> None:
         """A lost body is what an alert is for."""
@@ -115,27 +115,27 @@ class TestBodyReadBefore:
         delivery = Delivery(BODY, headers=headers, chunked=chunked, declared=len(BODY) + 8, broken=True)
         answer = call_wsgi(app, delivery)
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     def test_a_truncated_body_is_no_bad_signature(self, app: flask.Flask, caplog: pytest.LogCaptureFixture) -> None:
         """A server that ends the input early leaves less than was declared."""
         app.post(PATH)(listrak_webhook(never))
         answer = call_wsgi(app, Delivery(BODY, headers=signed(BODY + b"the rest"), declared=len(BODY) + 8))
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     def test_a_forgery_without_a_body_is_a_forgery(self, app: flask.Flask, caplog: pytest.LogCaptureFixture) -> None:
         """Nothing is lost where nothing was sent."""
         app.post(PATH)(listrak_webhook(never))
         assert call_wsgi(app, Delivery(b"", headers=forged(b""))).status == 401
-        one_refusal(caplog, "signature_mismatch")
+        one_rejection(caplog, "signature_mismatch")
 
     def test_chunks_that_the_server_does_not_deliver(self, app: flask.Flask, caplog: pytest.LogCaptureFixture) -> None:
         """Without `wsgi.input_terminated`, Werkzeug hands out nothing of such a body, for fear of reading for ever."""
         app.post(PATH)(listrak_webhook(never))
         answer = call_wsgi(app, Delivery(chunked=True, terminated=False))
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
 
 class TestLimitOfFlask:
@@ -154,7 +154,7 @@ class TestLimitOfFlask:
         delivery = Delivery(chunked=chunked, piece=8)
         answer = call_wsgi(app, delivery)
         assert (answer.status, answer.json()) == (413, {"error": "body_too_large"})
-        assert "MAX_CONTENT_LENGTH" in one_refusal(caplog, "body_too_large")
+        assert "MAX_CONTENT_LENGTH" in one_rejection(caplog, "body_too_large")
         assert delivery.taken == len(BODY)
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
@@ -175,7 +175,7 @@ class TestLimitOfFlask:
         app = make_app(MAX_CONTENT_LENGTH=1000)
         app.post(PATH)(listrak_webhook(Webhook(SECRET, max_body=20))(never))
         assert call_wsgi(app, Delivery(chunked=chunked)).status == 413
-        text = one_refusal(caplog, "body_too_large")
+        text = one_rejection(caplog, "body_too_large")
         assert "max_body" in text
         assert "MAX_CONTENT_LENGTH" not in text
 
@@ -191,7 +191,7 @@ class TestLimitOfFlask:
         app.before_request(hook)
         app.post(PATH)(listrak_webhook(never))
         assert call_wsgi(app, Delivery(chunked=chunked)).status == 413
-        assert "MAX_CONTENT_LENGTH" in one_refusal(caplog, "body_too_large")
+        assert "MAX_CONTENT_LENGTH" in one_rejection(caplog, "body_too_large")
 
     def test_the_limit_for_forms_does_not_count(self) -> None:
         """The body is never parsed as a form, so `MAX_FORM_MEMORY_SIZE` has nothing to say."""

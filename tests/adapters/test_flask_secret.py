@@ -10,7 +10,7 @@ import pytest
 from flask.views import MethodView
 from listrak_webhooks import ConfigurationError, Event, Webhook
 from listrak_webhooks.flask import listrak_webhook
-from support.deliveries import PATH, forged, logged, one_refusal, signed
+from support.deliveries import PATH, forged, logged, one_rejection, signed
 from support.flask_views import echo, make_app, never, post
 from support.helpers import OTHER_SECRET, SECRET, VARIABLE
 
@@ -137,7 +137,7 @@ class TestSecretInConfig:
         app.post(PATH)(listrak_webhook(never))
         answer = post(app)
         assert (answer.status_code, answer.json) == (500, {"error": "configuration_error"})
-        one_refusal(caplog, "configuration_error", logging.ERROR)
+        one_rejection(caplog, "configuration_error", logging.ERROR)
 
     def test_an_empty_one_is_not_replaced_by_the_environment(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -147,7 +147,7 @@ class TestSecretInConfig:
         app = make_app(**{VARIABLE: ""})
         app.post(PATH)(listrak_webhook(never))
         assert post(app).status_code == 500
-        one_refusal(caplog, "configuration_error", logging.ERROR)
+        one_rejection(caplog, "configuration_error", logging.ERROR)
 
     def test_none_there_means_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """`None` is how a config says that it has nothing."""

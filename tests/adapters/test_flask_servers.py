@@ -13,7 +13,7 @@ import flask
 import pytest
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks.flask import listrak_webhook
-from support.deliveries import PATH, Delivery, forged, logged, one_refusal, signed
+from support.deliveries import PATH, Delivery, forged, logged, one_rejection, signed
 from support.flask_views import ECHO, echo, make_app, never
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
 from support.servers import (
@@ -77,13 +77,13 @@ class TestWerkzeugServer:
         assert (answer.status, len(answer.body)) == (200, len(f"{size} ") + size)
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_forgery_is_refused(self, port: int, *, chunked: bool) -> None:
+    def test_a_forgery_is_rejected(self, port: int, *, chunked: bool) -> None:
         """Over a socket as without one."""
         answer = exchange(port, Delivery(headers=forged(), chunked=chunked))
         assert (answer.status, answer.json()) == (401, {"error": "signature_mismatch"})
 
     @pytest.mark.parametrize("name", [TIMESTAMP, SIGNATURE])
-    def test_a_header_that_comes_twice_is_refused(self, port: int, name: str) -> None:
+    def test_a_header_that_comes_twice_is_rejected(self, port: int, name: str) -> None:
         """However the server puts the two together."""
         headers = signed()
         answer = exchange(port, Delivery(headers=[*headers.items(), (name, headers[name])]))
@@ -108,7 +108,7 @@ class TestWerkzeugServer:
             elapsed = time.monotonic() - start
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert short_wait * 0.9 < elapsed < short_wait + 5
-        assert "middleware" in one_refusal(caplog, "body_unavailable")
+        assert "middleware" in one_rejection(caplog, "body_unavailable")
 
     @with_kernel_timeout
     def test_a_sender_that_stalls_is_not_waited_for_for_ever(
@@ -123,7 +123,7 @@ class TestWerkzeugServer:
             elapsed = time.monotonic() - start
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert short_wait * 0.9 < elapsed < short_wait + 5
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     def test_a_slow_sender_is_served(self, app: flask.Flask) -> None:
         """A body that comes in pieces, within the time for the whole of it, is accepted."""
@@ -152,7 +152,7 @@ class TestWerkzeugServer:
             answer = connection.answer()
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert time.monotonic() - start < short_wait + 5
-        assert "within 0.3 seconds" in one_refusal(caplog, "body_unavailable")
+        assert "within 0.3 seconds" in one_rejection(caplog, "body_unavailable")
 
     def test_a_client_that_leaves_in_the_middle_is_no_bad_signature(
         self, app: flask.Flask, caplog: pytest.LogCaptureFixture
@@ -163,7 +163,7 @@ class TestWerkzeugServer:
             connection.send(Delivery(BODY[:20], headers=signed(), declared=len(BODY)).to_bytes())
             connection.socket.close()
             wait_for(lambda: bool(logged(caplog)))
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
     @with_kernel_timeout
     def test_a_sender_that_stalls_in_the_middle_of_a_chunk_is_not_waited_for_for_ever(
@@ -178,7 +178,7 @@ class TestWerkzeugServer:
             elapsed = time.monotonic() - start
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         assert elapsed < short_wait + 5
-        one_refusal(caplog, "body_unavailable")
+        one_rejection(caplog, "body_unavailable")
 
 
 class KeepAliveHandler(http.server.BaseHTTPRequestHandler):
@@ -319,7 +319,7 @@ class TestGunicorn:
         assert (answer.status, len(answer.body)) == (200, len(f"{size} ") + size)
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_forgery_is_refused(self, gunicorn_port: int, *, chunked: bool) -> None:
+    def test_a_forgery_is_rejected(self, gunicorn_port: int, *, chunked: bool) -> None:
         """With and without a length."""
         answer = exchange(gunicorn_port, Delivery(headers=forged(), chunked=chunked))
         assert (answer.status, answer.json()) == (401, {"error": "signature_mismatch"})
@@ -328,7 +328,7 @@ class TestGunicorn:
         ("path", "setting"), [("/small", "max_body"), ("/lower", "MAX_CONTENT_LENGTH")], ids=["ours", "flasks"]
     )
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_body_over_a_limit_is_refused(
+    def test_a_body_over_a_limit_is_rejected(
         self,
         gunicorn_port: int,
         gunicorn_log: Path,
@@ -360,7 +360,7 @@ class TestGunicorn:
                 assert headers or answer.body == ECHO
 
     @pytest.mark.parametrize("name", [TIMESTAMP, SIGNATURE])
-    def test_a_header_that_comes_twice_is_refused(self, gunicorn_port: int, name: str) -> None:
+    def test_a_header_that_comes_twice_is_rejected(self, gunicorn_port: int, name: str) -> None:
         """However the server puts the two together."""
         headers = signed()
         answer = exchange(gunicorn_port, Delivery(headers=[*headers.items(), (name, headers[name])]))

@@ -18,7 +18,7 @@ from flask.views import MethodView
 from listrak_webhooks import ConfigurationError, Event, WebhookError
 from listrak_webhooks._http.source import Source
 from support.apps import call_django, call_wsgi, django_app
-from support.deliveries import Delivery, one_refusal
+from support.deliveries import Delivery, one_rejection
 from support.helpers import BODY, SECRET, TESTS
 from support.servers import Connection, exchange, gunicorn_server, werkzeug_server, wsgiref_server
 
@@ -139,7 +139,7 @@ class TestDevelopmentServers:
             connection.send(raw_request(b"", f"Content-Length: {length}"))
             answer = connection.answer()
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
-        assert "Content-Length" in one_refusal(caplog, "body_unavailable")
+        assert "Content-Length" in one_rejection(caplog, "body_unavailable")
 
     def test_a_length_of_thousands_of_digits_is_too_large(self, port: int) -> None:
         """It is a number, and beyond every limit."""
@@ -184,7 +184,7 @@ class TestErrorReporters:
     """An exception that reaches the user's code takes no body, header or secret along."""
 
     @pytest.mark.parametrize("framework", ["flask", "django"])
-    def test_a_refusal_that_is_reported_from_on_rejected(self, framework: str) -> None:
+    def test_a_rejection_that_is_reported_from_on_rejected(self, framework: str) -> None:
         """The frames of the adapter hold body and headers, so the error comes without them."""
         reports: list[str] = []
 
@@ -217,7 +217,7 @@ class TestErrorReporters:
         assert "with a slip" not in repr(frames)
 
 
-def test_a_view_that_cannot_take_the_event_is_refused_at_once() -> None:
+def test_a_view_that_cannot_take_the_event_is_rejected_at_once() -> None:
     """Otherwise it would be found out by the first delivery, which would be lost."""
 
     class Method(MethodView):
@@ -269,7 +269,7 @@ for body in (b"no json", b"{}"):
 """
 
 
-def test_what_a_refused_delivery_did_to_the_database_is_rolled_back() -> None:
+def test_what_a_rejected_delivery_did_to_the_database_is_rolled_back() -> None:
     """Under ATOMIC_REQUESTS a view that fails half-way leaves nothing behind, whoever answers for it."""
     command = [sys.executable, "-c", ATOMIC]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TESTS)
@@ -282,4 +282,4 @@ def test_a_configuration_error_is_logged_as_an_error(caplog: pytest.LogCaptureFi
     app.config["LISTRAK_WEBHOOK_SECRET"] = ""
     app.post("/listrak")(listrak_webhooks.flask.listrak_webhook(lambda _: ""))
     assert call_wsgi(app, Delivery()).status == 500
-    one_refusal(caplog, "configuration_error", logging.ERROR)
+    one_rejection(caplog, "configuration_error", logging.ERROR)

@@ -26,7 +26,7 @@ from support.conformance import (
     every_variant,
     every_variant_that_checks_results,
 )
-from support.deliveries import Delivery, logged, one_refusal, signed
+from support.deliveries import Delivery, logged, one_rejection, signed
 from support.guards import async_redis_client
 from support.helpers import BODY
 from support.repeats import delivery, event_in
@@ -71,13 +71,13 @@ class TestDuplicate:
     def test_one_that_is_being_handled_answers_409(
         self, variant: Variant, guard: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """It is a refusal like any other, of which `on_rejected` is told."""
+        """It is a rejection like any other, of which `on_rejected` is told."""
         told: list[WebhookError] = []
         with variant.endpoint(_fail, replay=guard, on_rejected=lambda error, request: told.append(error)) as endpoint:
             sent = delivery()
             with guard.handle(event_in(sent)):
-                assert endpoint.is_refusal(endpoint.send(sent), 409, "duplicate_delivery")
-        one_refusal(caplog, "duplicate_delivery")
+                assert endpoint.is_rejection(endpoint.send(sent), 409, "duplicate_delivery")
+        one_rejection(caplog, "duplicate_delivery")
         assert [type(error) for error in told] == [DuplicateDeliveryError]
 
     @every_variant
@@ -91,8 +91,8 @@ class TestDuplicate:
         guard = SqliteReplayGuard(folder / "deliveries.db")
         shutil.rmtree(folder)
         with variant.endpoint(_fail, replay=guard, on_rejected=lambda error, request: told.append(error)) as endpoint:
-            assert endpoint.is_refusal(endpoint.send(delivery()), 503, "replay_guard_unavailable")
-        assert "create its folder" in one_refusal(caplog, "replay_guard_unavailable", logging.ERROR)
+            assert endpoint.is_rejection(endpoint.send(delivery()), 503, "replay_guard_unavailable")
+        assert "create its folder" in one_rejection(caplog, "replay_guard_unavailable", logging.ERROR)
         assert [type(error) for error in told] == [ReplayGuardError]
 
     @every_variant
@@ -174,8 +174,8 @@ class TestNotHandled:
         with variant.endpoint(lambda event: event.payload["x"], replay=guard) as endpoint:
             sent = Delivery(b"no json", headers=signed(b"no json"))
             for _ in range(2):
-                assert endpoint.is_refusal(endpoint.send(sent), 400, PayloadError.code)
-                one_refusal(caplog, PayloadError.code)
+                assert endpoint.is_rejection(endpoint.send(sent), 400, PayloadError.code)
+                one_rejection(caplog, PayloadError.code)
 
     @every_variant
     def test_a_guards_error_in_the_handler_is_the_handlers_own(self, variant: Variant) -> None:
@@ -213,7 +213,7 @@ class TestOwnGuard:
         assert guard.calls == ["handle", "again"]
 
     @every_sync_variant
-    def test_an_async_one_is_refused_where_nothing_can_await_it(self, variant: Variant) -> None:
+    def test_an_async_one_is_rejected_where_nothing_can_await_it(self, variant: Variant) -> None:
         """At decoration, with what to pass instead."""
         guards = _OwnAsync(), RedisReplayGuard(async_redis_client(6379))
         for guard in guards:
@@ -234,12 +234,12 @@ class TestOwnGuard:
                 return asynccontextmanager(_forever)()
 
         with variant.endpoint(_fail, replay=Disguised()) as endpoint:
-            assert endpoint.is_refusal(endpoint.send(delivery()), 500, "configuration_error")
-        assert "needs `async with`" in one_refusal(caplog, "configuration_error", logging.ERROR)
+            assert endpoint.is_rejection(endpoint.send(delivery()), 500, "configuration_error")
+        assert "needs `async with`" in one_rejection(caplog, "configuration_error", logging.ERROR)
 
     @every_variant
     @pytest.mark.parametrize("replay", [True, "sqlite", MemoryReplayGuard, object()])
-    def test_what_is_no_guard_is_refused(self, variant: Variant, replay: Any) -> None:
+    def test_what_is_no_guard_is_rejected(self, variant: Variant, replay: Any) -> None:
         """At decoration; a class in place of an instance, too."""
         with (
             pytest.raises(ConfigurationError, match="replay must be a guard, not"),

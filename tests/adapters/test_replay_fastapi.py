@@ -62,7 +62,7 @@ class TestFastAPI:
 
     @pytest.mark.parametrize("is_async", [False, True], ids=["def", "async"])
     def test_a_handler_that_is_never_reached_has_handled_nothing(self, *, is_async: bool) -> None:
-        """Another parameter of the route was refused."""
+        """Another parameter of the route was rejected."""
         import fastapi
         from listrak_webhooks.fastapi import listrak_webhook
 
@@ -188,7 +188,7 @@ class TestFastAPI:
 
         asyncio.run(steps())
 
-    def test_the_documentation_has_both_refusals(self) -> None:
+    def test_the_documentation_has_both_rejections(self) -> None:
         """Whether a route has a guard or not."""
         from listrak_webhooks.fastapi import route_docs
 

@@ -57,8 +57,8 @@ def _webhook(**options: Any) -> Any:
     return make([CURRENT, PREVIOUS], **options)
 
 
-# Each refusal of a delivery whose MAC, but for these faults, would be one of `MACS`.
-REFUSALS: dict[str, Callable[[], Any]] = {
+# Each rejection of a delivery whose MAC, but for these faults, would be one of `MACS`.
+REJECTIONS: dict[str, Callable[[], Any]] = {
     "mismatch": lambda: _webhook().verify_values(BODY, SENT, FORGED, now=NOW),
     "mismatch-hex": lambda: _webhook().verify_values(BODY, SENT, "0" * 64, now=NOW),
     "mismatch-by-headers": lambda: _webhook().verify(BODY, {TIMESTAMP: SENT, SIGNATURE: FORGED}, now=NOW),
@@ -121,9 +121,9 @@ REFUSALS: dict[str, Callable[[], Any]] = {
 }
 
 
-def _refusal(refuse: Callable[[], Any]) -> Exception:
+def _rejection(reject: Callable[[], Any]) -> Exception:
     with pytest.raises((WebhookError, ConfigurationError, TypeError, ValueError)) as caught:
-        refuse()
+        reject()
     return caught.value
 
 
@@ -152,27 +152,27 @@ def test_the_forbidden_texts_are_the_right_ones() -> None:
         assert _webhook().verify_values(BODY, SENT, base64_of(mac), now=NOW).secret_index == index
 
 
-@pytest.mark.parametrize("refuse", REFUSALS.values(), ids=REFUSALS.keys())
-def test_no_refusal_shows_secret_mac_or_body(refuse: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("reject", REJECTIONS.values(), ids=REJECTIONS.keys())
+def test_no_rejection_shows_secret_mac_or_body(reject: Callable[[], Any]) -> None:
     """Neither a secret, nor the MAC that the delivery should have had, nor the body is in anything it shows."""
-    shown = "\n".join(_texts_of(_refusal(refuse)))
+    shown = "\n".join(_texts_of(_rejection(reject)))
     # A large body has MACs of its own.
     for text in [*FORBIDDEN, *(text for mac in _expected_macs(BODY * 5000, SENT) for text in _spellings(mac))]:
         assert text not in shown
 
 
-@pytest.mark.parametrize("refuse", REFUSALS.values(), ids=REFUSALS.keys())
-def test_no_refusal_shows_what_was_sent_for_a_signature(refuse: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("reject", REJECTIONS.values(), ids=REJECTIONS.keys())
+def test_no_rejection_shows_what_was_sent_for_a_signature(reject: Callable[[], Any]) -> None:
     """Also the signature that came is not repeated whole."""
-    shown = "\n".join(_texts_of(_refusal(refuse)))
+    shown = "\n".join(_texts_of(_rejection(reject)))
     assert FORGED not in shown
     assert "0" * 64 not in shown
 
 
-def test_no_refusal_keeps_an_object_that_holds_one() -> None:
+def test_no_rejection_keeps_an_object_that_holds_one() -> None:
     """What hangs on an exception is text and numbers only."""
-    for refuse in REFUSALS.values():
-        error = _refusal(refuse)
+    for reject in REJECTIONS.values():
+        error = _rejection(reject)
         assert error.__cause__ is None
         assert {type(argument) for argument in error.args} <= {str, int}
 
@@ -180,7 +180,7 @@ def test_no_refusal_keeps_an_object_that_holds_one() -> None:
 def test_swapped_arguments_show_no_whole_signature() -> None:
     """The signature passed for the timestamp, the likeliest slip, is cut."""
     for text in (base64_of(MACS[0]), MACS[0].hex(), MACS[0].hex().upper()):
-        shown = "\n".join(_texts_of(_refusal(partial(_webhook().verify_values, BODY, text, SENT, now=NOW))))
+        shown = "\n".join(_texts_of(_rejection(partial(_webhook().verify_values, BODY, text, SENT, now=NOW))))
         assert text not in shown
         assert text[:32] not in shown
 
@@ -188,10 +188,10 @@ def test_swapped_arguments_show_no_whole_signature() -> None:
 def test_an_environment_variable_that_cannot_be_right(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable is named and its value is not."""
     monkeypatch.setenv("SHOP_SECRET", f"{CURRENT} ")
-    shown = "\n".join(_texts_of(_refusal(lambda: Webhook.from_env("SHOP_SECRET"))))
+    shown = "\n".join(_texts_of(_rejection(lambda: Webhook.from_env("SHOP_SECRET"))))
     monkeypatch.setenv("SHOP_SECRET", CURRENT)
     monkeypatch.setenv("SHOP_SECRET_PREVIOUS", f"{PREVIOUS}\n")
-    shown += "\n".join(_texts_of(_refusal(lambda: Webhook.from_env("SHOP_SECRET"))))
+    shown += "\n".join(_texts_of(_rejection(lambda: Webhook.from_env("SHOP_SECRET"))))
     assert "SHOP_SECRET_PREVIOUS" in shown
     for text in SECRETS:
         assert text not in shown
@@ -221,7 +221,7 @@ class TestObjects:
             pickle.dumps(_webhook(), protocol)
 
     def test_a_copied_webhook_shows_no_secret(self) -> None:
-        """A copy is refused, or shows no more than the original."""
+        """A copy is rejected, or shows no more than the original."""
         duplicates: list[Callable[[Webhook], Webhook]] = [copy.copy, copy.deepcopy]
         for duplicate in duplicates:
             webhook = _webhook()
@@ -256,8 +256,8 @@ class TestObjects:
 def test_nothing_is_logged_or_printed(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
     """The core keeps quiet: whoever calls it knows what to log."""
     caplog.set_level(logging.NOTSET)
-    for refuse in REFUSALS.values():
-        _refusal(refuse)
+    for reject in REJECTIONS.values():
+        _rejection(reject)
     event = _webhook().verify_values(BODY, SENT, base64_of(MACS[0]), now=NOW)
     assert event.payload["email"] == CANARY
     assert caplog.records == []
@@ -266,7 +266,7 @@ def test_nothing_is_logged_or_printed(caplog: pytest.LogCaptureFixture, capfd: p
 
 def test_the_prose_of_a_formatted_traceback() -> None:
     """What `logging.exception` prints ends in the message alone."""
-    error = _refusal(REFUSALS["mismatch"])
+    error = _rejection(REJECTIONS["mismatch"])
     printed = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     assert printed.rstrip().endswith(str(error))
     for text in [*SECRETS, *(text for mac in MACS for text in _spellings(mac)), CANARY]:

@@ -145,7 +145,7 @@ def _single(name: bytes, values: list[Any]) -> Any:
 def payload(body: bytes) -> tuple[dict[str, Any] | None, str]:  # noqa: PLR0911 -- one for each reason
     """Return what `json` makes of the object in `body`, within the stated limits; else None and why not."""
     try:
-        value = json.loads(without_mark(body).decode("utf-8"), parse_constant=_refuse)
+        value = json.loads(without_mark(body).decode("utf-8"), parse_constant=_reject)
     except UnicodeDecodeError:
         return None, "not UTF-8"
     except json.JSONDecodeError:
@@ -179,7 +179,7 @@ class _ConstantError(ValueError):
     """NaN or an infinity, which `json` accepts by default."""
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject(constant: str) -> NoReturn:
     raise _ConstantError(constant)
 
 

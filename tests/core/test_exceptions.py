@@ -185,7 +185,7 @@ def test_the_skew_is_an_int(webhook: Webhook) -> None:
 
 
 def test_caught_wide_and_narrow(webhook: Webhook) -> None:
-    """A caller can catch one refusal, all that mean "not genuine", or all."""
+    """A caller can catch one rejection, all that mean "not genuine", or all."""
     for wide in (SignatureMismatchError, VerificationError, WebhookError, Exception):
         with pytest.raises(wide):
             webhook.verify_values(BODY, SENT, "0" * 64, now=NOW)

@@ -69,7 +69,7 @@ class TestValues:
             webhook.verify(BODY, {**dict(GENUINE), name: value}, now=NOW)
 
     def test_raw_bytes_beyond_ascii_from_http_client(self, webhook: Webhook) -> None:
-        """Bytes that are no ASCII, in our headers or in others, are refused or passed over but never a crash."""
+        """Bytes that are no ASCII, in our headers or in others, are rejected or passed over but never a crash."""
         raw = f"X-Name: \u00e9\u00fc\r\n{TIMESTAMP}: {SENT}\r\n{SIGNATURE}: {MAC_TEXT}\r\n\r\n".encode("latin-1")
         assert webhook.verify(BODY, http.client.parse_headers(io.BytesIO(raw)), now=NOW).timestamp == NOW
         assert webhook.verify(BODY, email.message_from_bytes(raw), now=NOW).timestamp == NOW

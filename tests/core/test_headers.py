@@ -99,7 +99,7 @@ def test_every_container_of_a_genuine_delivery(webhook: Webhook, build: Callable
 
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS.keys())
 def test_every_container_of_a_forged_delivery(webhook: Webhook, build: Callable[[Pairs], Any]) -> None:
-    """Whatever holds the headers, another signature is refused."""
+    """Whatever holds the headers, another signature is rejected."""
     forged = [(name, "A" * 43 + "=" if name == SIGNATURE else value) for name, value in GENUINE]
     with pytest.raises(VerificationError) as caught:
         webhook.verify(BODY, build(forged), now=NOW)
@@ -109,7 +109,7 @@ def test_every_container_of_a_forged_delivery(webhook: Webhook, build: Callable[
 @pytest.mark.parametrize("missing", [TIMESTAMP, SIGNATURE])
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS.keys())
 def test_every_container_without_one_of_the_two(webhook: Webhook, build: Callable[[Pairs], Any], missing: str) -> None:
-    """The refusal names the header that is missing."""
+    """The rejection names the header that is missing."""
     with pytest.raises(MissingHeaderError, match=f"{missing} header is missing"):
         webhook.verify(BODY, build([pair for pair in GENUINE if pair[0] != missing]), now=NOW)
 
@@ -126,7 +126,7 @@ def test_every_container_with_one_of_the_two_twice(
     error: type[VerificationError],
     second: str,
 ) -> None:
-    """A repeated header is refused even where both values are the genuine one, whichever comes first."""
+    """A repeated header is rejected even where both values are the genuine one, whichever comes first."""
     name = repeated.lower() if second == "another-case" else repeated
     value = "1700000001" if second == "another" else dict(GENUINE)[repeated]
     for pairs in ([*GENUINE, (name, value)], [(name, value), *GENUINE]):
@@ -216,7 +216,7 @@ class TestNames:
             webhook.verify(BODY, pairs, now=NOW)
 
     def test_an_underscore_does_not_pass_for_a_dash_through_an_environ(self, webhook: Webhook) -> None:
-        """A server that keeps `LTK_Timestamp` beside `LTK-Timestamp` in its environ joins them: that is refused."""
+        """A server that keeps `LTK_Timestamp` beside `LTK-Timestamp` in its environ joins them: that is rejected."""
         environ = _environ([*GENUINE, ("LTK_Timestamp", "1700000001")])
         with pytest.raises(MalformedTimestampError):
             webhook.verify(BODY, environ, now=NOW)

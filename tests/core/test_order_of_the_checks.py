@@ -32,7 +32,7 @@ FAULTS: dict[str, tuple[type[WebhookError], dict[str, Any]]] = {
 ORDER = list(FAULTS)
 
 
-def _refusal(changes: dict[str, Any], *, by_headers: bool) -> WebhookError:
+def _rejection(changes: dict[str, Any], *, by_headers: bool) -> WebhookError:
     delivery: dict[str, Any] = {"timestamp": SENT, "signature": headers_for()[SIGNATURE], "now": NOW, **changes}
     webhook = Webhook(SECRET, max_body=delivery.get("max_body", 4096))
     timestamp, signature, now = delivery["timestamp"], delivery["signature"], delivery["now"]
@@ -52,7 +52,7 @@ class TestOrderOfTheChecks:
     def test_each_fault_alone(self, fault: str, by_headers: bool) -> None:  # noqa: FBT001
         """Each fault has its own exception."""
         expected, changes = FAULTS[fault]
-        assert type(_refusal(changes, by_headers=by_headers)) is expected
+        assert type(_rejection(changes, by_headers=by_headers)) is expected
 
     @pytest.mark.parametrize("by_headers", [True, False], ids=["verify", "verify_values"])
     @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ class TestOrderOfTheChecks:
         [(earlier, later) for place, earlier in enumerate(ORDER) for later in ORDER[place + 1 :]],
     )
     def test_of_two_faults_the_earlier_is_reported(self, earlier: str, later: str, by_headers: bool) -> None:  # noqa: FBT001
-        """A delivery with two faults is refused for the one that is checked first."""
+        """A delivery with two faults is rejected for the one that is checked first."""
         changes = {**FAULTS[later][1], **FAULTS[earlier][1]}
-        assert type(_refusal(changes, by_headers=by_headers)) is FAULTS[earlier][0]
+        assert type(_rejection(changes, by_headers=by_headers)) is FAULTS[earlier][0]
 
     def test_all_faults_at_once(self) -> None:
         """The size is looked at before anything else."""
         changes = {name: value for _, change in reversed(FAULTS.values()) for name, value in change.items()}
-        assert type(_refusal(changes, by_headers=True)) is BodyTooLargeError
+        assert type(_rejection(changes, by_headers=True)) is BodyTooLargeError
 
     def test_a_repeated_header_is_reported_before_a_malformed_one(self, webhook: Webhook) -> None:
         """Headers must be single before their text is looked at."""

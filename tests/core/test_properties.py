@@ -104,7 +104,7 @@ class TestTotality:
     @given(body=BODIES, headers=HEADERS)
     @example(body=BODY, headers={TIMESTAMP: SENT, SIGNATURE: base64_of(MAC)})
     def test_any_headers_of_the_right_types(self, webhook: Webhook, body: Any, headers: Any) -> None:
-        """With bytes and text only, the answer is an event that is genuine or a refusal, and never a TypeError."""
+        """With bytes and text only, the answer is an event that is genuine or a rejection, and never a TypeError."""
         verdict = verdict_of(lambda: webhook.verify(body, headers, now=NOW))
         if isinstance(verdict, Event):
             _check(verdict, body)
@@ -175,7 +175,7 @@ class TestGenuineDeliveries:
     def test_outside_the_window_it_is_known_to_be_genuine(
         self, body: bytes, secret: Any, timestamp: int, beyond: int
     ) -> None:
-        """Before and after the window the refusal says which side, and how far."""
+        """Before and after the window the rejection says which side, and how far."""
         webhook = Webhook(secret)
         headers = webhook.signed_headers(body, timestamp)
         with pytest.raises(StaleTimestampError) as stale:
@@ -195,7 +195,7 @@ class TestGenuineDeliveries:
 
 
 class TestForgedDeliveries:
-    """What was not signed is refused."""
+    """What was not signed is rejected."""
 
     @given(body=st.binary(), signature=st.binary(min_size=32, max_size=32))
     def test_any_mac_but_the_right_one(self, webhook: Webhook, body: bytes, signature: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The signature header: which spellings of a MAC are taken, and how every other value is refused."""
+"""The signature header: which spellings of a MAC are taken, and how every other value is rejected."""
 
 from __future__ import annotations
 
@@ -235,14 +235,14 @@ class TestPinnedEncoding:
     """`encoding=` takes one spelling only."""
 
     def test_base64_alone(self) -> None:
-        """A webhook pinned to base64 refuses genuine hex as malformed and says how to take both."""
+        """A webhook pinned to base64 rejects genuine hex as malformed and says how to take both."""
         pinned = Webhook(SECRET, encoding="base64")
         assert pinned.verify_values(BODY, SENT, BASE64, now=NOW).encoding == "base64"
         with pytest.raises(MalformedSignatureError, match="is hex and this webhook takes only base64"):
             pinned.verify_values(BODY, SENT, HEX, now=NOW)
 
     def test_hex_alone(self) -> None:
-        """A webhook pinned to hex refuses genuine base64 as malformed and takes either case of hex."""
+        """A webhook pinned to hex rejects genuine base64 as malformed and takes either case of hex."""
         pinned = Webhook(SECRET, encoding="hex")
         for text in (HEX, HEX.upper(), MIXED_HEX):
             assert pinned.verify_values(BODY, SENT, text, now=NOW).encoding == "hex"

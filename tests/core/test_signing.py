@@ -68,7 +68,7 @@ class TestKnownAnswers:
         assert event.encoding == spelling
 
     @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.mac.hex()[:8])
-    def test_one_byte_more_is_refused(self, vector: Vector) -> None:
+    def test_one_byte_more_is_rejected(self, vector: Vector) -> None:
         """A trailing newline, which the vectors have both with and without, is part of what is signed."""
         with pytest.raises(SignatureMismatchError):
             Webhook(vector.secret).verify_values(vector.body + b"\n", vector.timestamp, vector.mac.hex(), now=NOW)
@@ -158,7 +158,7 @@ class TestTimestamps:
         assert sign(BODY, moment, SECRET) == webhook.sign(BODY, NOW)
 
     def test_a_naive_datetime(self, webhook: Webhook) -> None:
-        """A datetime without a zone is refused, because guessing the zone would be wrong for somebody."""
+        """A datetime without a zone is rejected, because guessing the zone would be wrong for somebody."""
         naive = datetime(2023, 11, 14, 22, 13, 20)  # noqa: DTZ001
         for call in (webhook.sign, webhook.signed_headers):
             with pytest.raises(ValueError, match="naive"):
@@ -188,7 +188,7 @@ class TestTimestamps:
         ids=str,
     )
     def test_not_ten_digits(self, webhook: Webhook, timestamp: int) -> None:
-        """What does not have ten digits is refused by every way to sign, however large or small."""
+        """What does not have ten digits is rejected by every way to sign, however large or small."""
         for call in (webhook.sign, webhook.signed_headers):
             with pytest.raises(ValueError, match="ten digits"):
                 call(BODY, timestamp)
@@ -207,7 +207,7 @@ class TestTimestamps:
         ids=str,
     )
     def test_a_datetime_without_ten_digits(self, webhook: Webhook, moment: datetime) -> None:
-        """A datetime before 2001 or after 2286 is refused too."""
+        """A datetime before 2001 or after 2286 is rejected too."""
         with pytest.raises(ValueError, match="ten digits"):
             webhook.sign(BODY, moment)
 

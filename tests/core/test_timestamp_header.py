@@ -226,7 +226,7 @@ def test_what_is_no_timestamp(text: str | bytes) -> None:
     """Exactly ten ASCII digits, the first not zero, is the whole grammar, however wide the window."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     webhook = Webhook(SECRET, tolerance=YEAR)
-    # Signed over the odd text itself: the grammar, not the MAC, must refuse it.
+    # Signed over the odd text itself: the grammar, not the MAC, must reject it.
     signature = sign_like_listrak(SECRET.encode(), BODY + raw, "").hex()
     with pytest.raises(MalformedTimestampError, match="LTK-Timestamp"):
         webhook.verify_values(BODY, text, signature, now=NOW)
@@ -279,7 +279,7 @@ class TestMovedDigits:
     @pytest.mark.parametrize("tolerance", [900, YEAR])
     @pytest.mark.parametrize("moved", range(1, 10))
     def test_from_the_timestamp_to_the_body(self, moved: int, tolerance: int) -> None:
-        """The same signed bytes with a shorter timestamp are refused whatever the tolerance."""
+        """The same signed bytes with a shorter timestamp are rejected whatever the tolerance."""
         webhook = Webhook(SECRET, tolerance=tolerance)
         signature = headers_for()[SIGNATURE]
         webhook.verify_values(BODY, SENT, signature, now=NOW)
@@ -288,7 +288,7 @@ class TestMovedDigits:
 
     @pytest.mark.parametrize("tolerance", [900, YEAR])
     def test_from_the_body_to_the_timestamp(self, tolerance: int) -> None:
-        """The same signed bytes with a longer timestamp are refused whatever the tolerance."""
+        """The same signed bytes with a longer timestamp are rejected whatever the tolerance."""
         webhook = Webhook(SECRET, tolerance=tolerance)
         signature = headers_for(b"[1,1")[SIGNATURE]
         webhook.verify_values(b"[1,1", SENT, signature, now=NOW)

@@ -1,4 +1,4 @@
-"""Events on their way through a queue: plain JSON types and pickles, exact, and refused where they are not known."""
+"""Events on their way through a queue: plain JSON types and pickles, exact, and rejected where they are not known."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ WRONG: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
-def test_what_to_dict_does_not_write_is_refused(name: str, value: Any) -> None:
+def test_what_to_dict_does_not_write_is_rejected(name: str, value: Any) -> None:
     """By the field's name, and without what it holds."""
     data = event_of(BODIES["cart"]).to_dict()
     with pytest.raises(ValueError, match="v\\b" if name == "v" else name) as caught:
@@ -119,14 +119,14 @@ def test_a_field_that_is_missing_is_named(name: str) -> None:
         Event.from_dict(data)
 
 
-def test_a_field_that_is_not_known_is_refused() -> None:
+def test_a_field_that_is_not_known_is_rejected() -> None:
     """A later version may mean something by it."""
     with pytest.raises(ValueError, match="does not know"):
         Event.from_dict({**event_of(b"{}").to_dict(), "later": 1})
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5, b"{}", {}])
-def test_what_is_no_event_is_refused(data: Any) -> None:
+def test_what_is_no_event_is_rejected(data: Any) -> None:
     """Whatever a queue hands over."""
     with pytest.raises(ValueError, match="to_dict"):
         Event.from_dict(data)

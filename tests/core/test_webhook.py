@@ -131,10 +131,10 @@ class TestMaxBody:
         """The limit counts bytes, whatever holds them, and includes its edge."""
         headers = Webhook(SECRET).signed_headers(body, NOW)
         assert len(Webhook(SECRET, max_body=size).verify(body, headers, now=NOW).body) == size
-        refusing = Webhook(SECRET, max_body=size - 1)
+        rejecting = Webhook(SECRET, max_body=size - 1)
         calls: list[Callable[[], Event]] = [
-            lambda: refusing.verify(body, headers, now=NOW),
-            lambda: refusing.verify_values(body, headers[TIMESTAMP], headers[SIGNATURE], now=NOW),
+            lambda: rejecting.verify(body, headers, now=NOW),
+            lambda: rejecting.verify_values(body, headers[TIMESTAMP], headers[SIGNATURE], now=NOW),
             lambda: verify(body, headers, SECRET, now=NOW, max_body=size - 1),
         ]
         for call in calls:
@@ -142,14 +142,14 @@ class TestMaxBody:
                 call()
 
     def test_the_default_is_four_mebibytes(self, webhook: Webhook) -> None:
-        """One byte over the default is refused, and even a genuine delivery is."""
+        """One byte over the default is rejected, and even a genuine delivery is."""
         body = bytes(4 * 1024 * 1024 + 1)
         with pytest.raises(BodyTooLargeError):
             webhook.verify(body, webhook.signed_headers(body, NOW), now=NOW)
         assert webhook.verify(body[:-1], webhook.signed_headers(body[:-1], NOW), now=NOW).body == body[:-1]
 
     def test_check_size(self) -> None:
-        """The size can be refused before the body is read, by the same edge."""
+        """The size can be rejected before the body is read, by the same edge."""
         webhook = Webhook(SECRET, max_body=5)
         for size in (0, 1, 5):
             assert webhook.check_size(size) is None  # type: ignore[func-returns-value]

@@ -253,7 +253,7 @@ class TestFromEnv:
 
 
 @pytest.mark.parametrize("secret", [bytearray(b"secret"), memoryview(b"secret")], ids=["bytearray", "memoryview"])
-def test_a_secret_in_a_buffer_is_refused_by_its_name(secret: Any) -> None:
+def test_a_secret_in_a_buffer_is_rejected_by_its_name(secret: Any) -> None:
     """A buffer could change; the message speaks of it, and not of the numbers in it."""
     with pytest.raises(ConfigurationError, match=f"not {type(secret).__name__}"):
         Webhook(secret)

@@ -62,7 +62,7 @@ class Root(RootModel[dict[str, str]]):
     pass
 
 
-def refusal(body: Any, model: Any) -> PayloadError:
+def rejection(body: Any, model: Any) -> PayloadError:
     """Return the error, having seen that nothing of the canary is in it, nor in anything that hangs on it."""
     with pytest.raises(PayloadError) as caught:
         event_of(body).parse_as(model)
@@ -132,9 +132,9 @@ def test_what_the_payload_takes_the_libraries_take(body: bytes, model: Any) -> N
     "body",
     [b"", b"{", b'{"campaign":NaN}', b'{"campaign":"a"} x', b'{"campaign":"\xff"}', b'{"campaign":"a","b":Infinity}'],
 )
-def test_what_is_no_json_is_refused(body: bytes, model: Any) -> None:
+def test_what_is_no_json_is_rejected(body: bytes, model: Any) -> None:
     """As for the payload, whatever the library would say; there is no path to tell."""
-    error = refusal(body, model)
+    error = rejection(body, model)
     assert "not valid JSON" in str(error)
     assert error.problems == ()
 
@@ -225,7 +225,7 @@ def test_a_misfit_of_pydantic_shows_the_path_and_not_the_value(case: str) -> Non
     """For each way in which its own message would show what came."""
     kind, body = LEAKY[case]
     model = pydantic.create_model("Model", a=(kind, ...))
-    error = refusal(body, model)
+    error = rejection(body, model)
     assert error.problems[0].path[0] == "a"
     assert error.problems[0].expected
     assert "17175559636" not in str(error)
@@ -250,20 +250,20 @@ def test_a_misfit_of_pydantic_shows_the_path_and_not_the_value(case: str) -> Non
 )
 def test_neither_does_any_other(model: Any, body: Any, path: tuple[Any, ...]) -> None:
     """Validators of the user's own, keys that are addresses, and msgspec's messages."""
-    assert refusal(body, model).problems[0].path == path
+    assert rejection(body, model).problems[0].path == path
 
 
 def test_all_problems_are_told_and_a_few_are_shown() -> None:
     """The message stays short enough for a log."""
     body = {"campaign": "vip", "lines": [{"sku": 5, "quantity": "x"} for _ in range(4)]}
-    error = refusal(body, Mail)
+    error = rejection(body, Mail)
     assert len(error.problems) == 8
     assert error.problems[3] == (("lines", 1, "quantity"), error.problems[3].expected)
     assert str(error).startswith(
         "the payload does not fit Mail: lines[0].sku: Input should be a valid string; lines[0].q"
     )
     assert str(error).endswith("; and 3 more")
-    assert str(refusal({"campaign": 5}, Struct)).endswith("does not fit Struct: campaign: Expected `str`, got `int`")
+    assert str(rejection({"campaign": 5}, Struct)).endswith("does not fit Struct: campaign: Expected `str`, got `int`")
 
 
 def test_an_exception_of_the_users_own_passes_through() -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from listrak_webhooks import SignatureMismatchError
 from support.helpers import NOW, SENT, same
-from support.json_reference import DIGITS, SURROGATE, WEBHOOK, genuine, payload_of, reference, refusal_of
+from support.json_reference import DIGITS, SURROGATE, WEBHOOK, genuine, payload_of, reference, rejection_of
 
 
 def test_the_comparison_of_these_tests_is_strict() -> None:
@@ -146,7 +146,7 @@ def test_duplicate_keys_by_name() -> None:
 
 
 def test_integers_are_limited_whatever_the_process_allows() -> None:
-    """One digit more than 4,300 is refused, also where Python's own limit is off, and fewer are never refused."""
+    """One digit more than 4,300 is rejected, also where Python's own limit is off, and fewer are never rejected."""
     least = b'{"a":' + b"9" * 1000 + b"}"
     greatest = b'{"a":' + b"9" * DIGITS + b"}"
     greatest_slow = b'{"a":' + b"9" * DIGITS + b"," + SURROGATE + b"}"
@@ -161,7 +161,7 @@ def test_integers_are_limited_whatever_the_process_allows() -> None:
             assert payload_of(greatest)["a"] == exact
             assert payload_of(greatest_slow)["a"] == exact
             for body in (over, over_slow):
-                assert "4300 digits" in str(refusal_of(body))
+                assert "4300 digits" in str(rejection_of(body))
     finally:
         sys.set_int_max_str_digits(before)
 
@@ -173,7 +173,7 @@ class TestNothingIsParsedBeforeVerification:
         "body", [b"", b"\xff", b"{", b"[" * 1_000_000, b'{"a":NaN}', b'{"a":1}'], ids=lambda b: ascii(b[:8])
     )
     def test_a_forged_body_is_a_mismatch_whatever_it_holds(self, body: bytes) -> None:
-        """What a forged body is like makes no difference to the refusal."""
+        """What a forged body is like makes no difference to the rejection."""
         with pytest.raises(SignatureMismatchError):
             WEBHOOK.verify_values(body, SENT, "0" * 64, now=NOW)
 

@@ -1,4 +1,4 @@
-"""The payload of any text: what `json.loads` makes of it, or a refusal if that refuses it."""
+"""The payload of any text: what `json.loads` makes of it, or a rejection if that rejects it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.helpers import same
-from support.json_reference import SURROGATE, payload_of, reference, refusal_of
+from support.json_reference import SURROGATE, payload_of, reference, rejection_of
 
 SCALARS = st.one_of(
     st.none(),
@@ -96,7 +96,7 @@ MUTATED = st.builds(
 def _check_against_the_reference(body: bytes) -> None:
     expected = reference(body)
     if expected is None:
-        error = refusal_of(body)
+        error = rejection_of(body)
         assert len(str(error)) < 300
         assert error.__context__ is None
     else:
@@ -115,7 +115,7 @@ class TestAgreementWithJson:
 
     @given(text=NUMBERS)
     def test_any_number(self, text: str) -> None:
-        """What is a number, and which, is the same to the bit; what is none is refused."""
+        """What is a number, and which, is the same to the bit; what is none is rejected."""
         _check_against_the_reference(b'{"a":' + text.encode() + b"}")
         _check_against_the_reference(b'{"a":[' + text.encode() + b"]," + SURROGATE + b"}")
 

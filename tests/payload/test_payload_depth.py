@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from listrak_webhooks import Event, PayloadError
 from support.helpers import same
-from support.json_reference import SURROGATE, genuine, payload_of, reference, refusal_of
+from support.json_reference import SURROGATE, genuine, payload_of, reference, rejection_of
 
 LEVELS = 201  # counting the outermost object, and a number or a string as one
 
@@ -54,7 +54,7 @@ class TestDepth:
     @pytest.mark.parametrize("leaf", [b"", b"1", b"-1.5", b'"x"', b"null", b"true", b'"[[{{"', b"[]"], ids=ascii)
     @pytest.mark.parametrize("kind", ["objects", "arrays"])
     def test_exactly_the_limit_and_one_level_more(self, kind: str, leaf: bytes, surrogate: str) -> None:
-        """At 201 levels a body is parsed, at 202 it is refused, whichever parser reads it."""
+        """At 201 levels a body is parsed, at 202 it is rejected, whichever parser reads it."""
         body = _nest(LEVELS, kind, leaf, surrogate=surrogate)
         expected = reference(body)
         assert expected is not None
@@ -62,7 +62,7 @@ class TestDepth:
         assert same(payload_of(body), expected)
         deeper = _nest(LEVELS + 1, kind, leaf, surrogate=surrogate)
         assert reference(deeper) is not None
-        assert "deeper than 201 levels" in str(refusal_of(deeper))
+        assert "deeper than 201 levels" in str(rejection_of(deeper))
 
     @pytest.mark.parametrize("surrogate", ["nowhere", "first", "last"])
     def test_mixed_nesting(self, surrogate: str) -> None:
@@ -100,7 +100,7 @@ class TestDepth:
         if accepted:
             assert same(payload_of(body), expected)
         else:
-            assert "deeper than 201 levels" in str(refusal_of(body))
+            assert "deeper than 201 levels" in str(rejection_of(body))
 
     @pytest.mark.parametrize("surrogate", ["nowhere", "first", "last"])
     def test_the_promised_127_levels(self, surrogate: str) -> None:
@@ -121,7 +121,7 @@ class TestDepth:
         ids=["open-objects", "objects", "arrays", "arrays-after-a-surrogate", "open-arrays"],
     )
     def test_a_million_levels(self, body: bytes) -> None:
-        """An abyss is refused at its edge: no crash, and no time spent on it."""
+        """An abyss is rejected at its edge: no crash, and no time spent on it."""
         event = genuine(body)
         start = time.perf_counter()
         with pytest.raises(PayloadError, match="deeper than 201 levels"):
@@ -141,7 +141,7 @@ class TestDepth:
 
 
 def test_a_stack_that_is_nearly_full_is_named_as_the_reason() -> None:
-    """Python's parser counts the caller's frames too; the body is read, or refused with the reason and no frames."""
+    """Python's parser counts the caller's frames too; the body is read, or rejected with the reason and no frames."""
     body = b'{"s":"\\ud800","a":' + b"[" * 150 + b"]" * 150 + b"}"
     expected = json.loads(body)
 
@@ -158,6 +158,6 @@ def test_a_stack_that_is_nearly_full_is_named_as_the_reason() -> None:
 
     used = len(inspect.stack())
     verdicts = {verdict(sys.getrecursionlimit() - used - room) for room in range(15, 200, 5)}
-    refusal = "the stack is too full to read the body here; read event.payload before going so deep None None"
-    assert verdicts <= {repr(expected), refusal}
+    rejection = "the stack is too full to read the body here; read event.payload before going so deep None None"
+    assert verdicts <= {repr(expected), rejection}
     assert repr(expected) in verdicts

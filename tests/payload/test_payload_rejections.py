@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from support.json_reference import DIGITS, SURROGATE, payload_of, reference, refusal_of
+from support.json_reference import DIGITS, SURROGATE, payload_of, reference, rejection_of
 
 CANARY = "CANARY-jane-at-example-com"
 
@@ -119,18 +119,18 @@ NOT_JSON: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+def test_what_is_no_json_is_rejected(body: bytes) -> None:
     """What RFC 8259 forbids, and an integer beyond the limit, is a PayloadError; the body stays readable."""
     assert reference(body) is None
-    assert "the body is not valid JSON" in str(refusal_of(body))
+    assert "the body is not valid JSON" in str(rejection_of(body))
 
 
-def test_each_truncation_is_refused() -> None:
+def test_each_truncation_is_rejected() -> None:
     """No beginning of a body passes for the whole."""
     body = '{"a":[1,-2.5e3,"x\\n\\ud83d\\ude00\u00e9",null,true],"b":{"c":{}}}'.encode()
     assert payload_of(body)["b"] == {"c": {}}
     for length in range(len(body)):
-        refusal_of(body[:length])
+        rejection_of(body[:length])
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,12 @@ def test_each_truncation_is_refused() -> None:
     [b"[]", b'[{"a":1}]', b'"text"', b'"\\ud800"', b"1", b"-0.5", b"1e400", b"null", b"true", b"false", b" [1] "],
     ids=ascii,
 )
-def test_what_is_no_object_is_refused(body: bytes) -> None:
+def test_what_is_no_object_is_rejected(body: bytes) -> None:
     """JSON that is no object at the top level has no payload, and the message says so."""
-    assert "not an object" in str(refusal_of(body))
+    assert "not an object" in str(rejection_of(body))
 
 
-class TestWhatARefusalShows:
+class TestWhatARejectionShows:
     """The place, and none of the content."""
 
     BODIES = (
@@ -168,7 +168,7 @@ class TestWhatARefusalShows:
     @pytest.mark.parametrize("body", BODIES, ids=lambda body: ascii(body[:20]))
     def test_none_of_the_content(self, body: bytes) -> None:
         """Neither the message nor the arguments, the cause or the context carry the body or a part of it."""
-        error = refusal_of(body)
+        error = rejection_of(body)
         for text in (str(error), repr(error), repr(error.args), repr(error.__dict__)):
             assert CANARY not in text
             assert "jane" not in text
@@ -181,7 +181,7 @@ class TestWhatARefusalShows:
     def test_none_of_the_content_in_the_frames_of_the_package(self) -> None:
         """Error reporters keep the local variables of every frame: none of the package's own holds the body."""
         for body in self.BODIES:
-            formatted = traceback.TracebackException.from_exception(refusal_of(body), capture_locals=True)
+            formatted = traceback.TracebackException.from_exception(rejection_of(body), capture_locals=True)
             own = [frame for frame in formatted.stack if "listrak_webhooks" in frame.filename.replace("\\", "/")]
             assert CANARY not in repr([frame.locals for frame in own])
 
@@ -197,14 +197,14 @@ class TestWhatARefusalShows:
     )
     def test_the_place_is_named(self, body: bytes, place: str) -> None:
         """Where a body goes wrong is no secret, and helps."""
-        assert place in str(refusal_of(body))
+        assert place in str(rejection_of(body))
 
     def test_what_to_do_is_named(self) -> None:
-        """Each kind of refusal points to the raw body."""
+        """Each kind of rejection points to the raw body."""
         for body in (b"", b"[]", b"\xff", b"[" * 300, b'{"a":NaN}'):
-            assert "event.body" in str(refusal_of(body))
+            assert "event.body" in str(rejection_of(body))
 
 
 def test_a_place_is_not_announced_twice() -> None:
     """Some of Python's messages end in "at", and so read on into ours."""
-    assert "at at" not in str(refusal_of(b'{"a":"x\n"}'))
+    assert "at at" not in str(rejection_of(b'{"a":"x\n"}'))

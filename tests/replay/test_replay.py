@@ -50,7 +50,7 @@ class TestLife:
         run(place, steps)
 
     @each_way
-    def test_a_second_one_is_refused_while_the_first_is_handled(self, place: Place, kind: str, way: str) -> None:
+    def test_a_second_one_is_rejected_while_the_first_is_handled(self, place: Place, kind: str, way: str) -> None:
         """And the first is completed all the same."""
 
         async def steps() -> None:
@@ -203,7 +203,7 @@ class TestClock:
     def test_it_is_remembered_for_as_long_as_it_can_pass(
         self, place: Place, kind: str, ahead: int, tolerance: int
     ) -> None:
-        """In every instant of the last second at which `verify` takes it, and the next second `verify` refuses it."""
+        """In every instant of the last second at which `verify` takes it, and the next second `verify` rejects it."""
         webhook = Webhook("listrak-test-secret", tolerance=tolerance)
         headers = signed(BODY, timestamp=str(NOW + ahead))
         clock = Clock(NOW)

@@ -18,7 +18,7 @@ from support.helpers import BODY
 class TestMemory:
     """What only the guard in memory can be asked."""
 
-    def test_when_it_is_full_it_refuses_and_forgets_nothing(self) -> None:
+    def test_when_it_is_full_it_rejects_and_forgets_nothing(self) -> None:
         """Until an entry is given back or its time is over."""
         guard = MemoryReplayGuard(2)
         with guard.handle(event_of(b"1")), guard.handle(event_of(b"2")):

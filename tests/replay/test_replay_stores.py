@@ -58,7 +58,7 @@ def locked(path: Path) -> Generator[None, None, None]:
 class TestSqlite:
     """Files that cannot be used."""
 
-    def test_a_locked_file_refuses_in_time(self, path: Path) -> None:
+    def test_a_locked_file_rejects_in_time(self, path: Path) -> None:
         """With the reason, and as soon as it is free it is used again."""
         guard, event = SqliteReplayGuard(path, timeout=0.2), event_of(BODY)
         with guard.handle(event_of(b"before")):
@@ -158,7 +158,7 @@ class TestSqlite:
         with guard.handle(event) as first:
             assert first
 
-    def test_a_full_disk_refuses_and_loses_nothing(
+    def test_a_full_disk_rejects_and_loses_nothing(
         self, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """What was completed before stays so; what cannot be claimed is not handled; room makes it go on."""
@@ -193,7 +193,7 @@ class TestSqlite:
         assert not logged(caplog)
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a small file system")
-    def test_a_disk_that_is_really_full_refuses(self, tmp_path: Path) -> None:
+    def test_a_disk_that_is_really_full_rejects(self, tmp_path: Path) -> None:
         """As root on Linux, on a file system of one megabyte."""
         folder = tmp_path / "small"
         folder.mkdir()
@@ -309,7 +309,7 @@ def guard_at(port: int, way: str, clients: Place, **options: Any) -> RedisReplay
 class TestRedis:
     """Servers that go away, come back, or hang."""
 
-    def test_a_server_that_is_not_there_refuses(self, way: str, tmp_path: Path) -> None:
+    def test_a_server_that_is_not_there_rejects(self, way: str, tmp_path: Path) -> None:
         """With the reason."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
@@ -323,7 +323,7 @@ class TestRedis:
 
         run(place, steps)
 
-    def test_a_server_that_hangs_refuses_in_time(self, way: str, tmp_path: Path) -> None:
+    def test_a_server_that_hangs_rejects_in_time(self, way: str, tmp_path: Path) -> None:
         """It takes the connection and never says a word."""
         with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
             port = listener.getsockname()[1]
@@ -387,7 +387,7 @@ class TestRedis:
     def test_a_handler_that_fails_while_it_is_away_is_retried_after_the_lease(
         self, own_redis: RedisServer, way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The claim cannot be given back, and nobody is refused for longer than it lasts."""
+        """The claim cannot be given back, and nobody is rejected for longer than it lasts."""
         place = Place(tmp_path, own_redis.port)
 
         async def steps() -> None:

@@ -1,4 +1,4 @@
-"""Deliveries and the answers to them, and what of a refusal is in the log.
+"""Deliveries and the answers to them, and what of a rejection is in the log.
 
 Deliveries are signed with the standard library, never with the code under test.
 """
@@ -100,8 +100,8 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name == LOGGER]
 
 
-def one_refusal(caplog: pytest.LogCaptureFixture, code: str, level: int = logging.WARNING) -> str:
-    """See that one refusal with this code was logged and nothing besides, and return its text."""
+def one_rejection(caplog: pytest.LogCaptureFixture, code: str, level: int = logging.WARNING) -> str:
+    """See that one rejection with this code was logged and nothing besides, and return its text."""
     records = logged(caplog)
     assert [(record.levelno, getattr(record, "listrak_code", None)) for record in records] == [(level, code)], [
         record.getMessage() for record in records

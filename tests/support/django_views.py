@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from support.deliveries import Answer
 
 
-REFUSED = {"error": "signature_mismatch"}
+REJECTED = {"error": "signature_mismatch"}
 
 both_protocols = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
 

@@ -12,7 +12,7 @@ from support.apps import call_asgi
 from support.deliveries import PATH, Answer, Delivery
 from support.helpers import BODY
 
-REFUSED = {"detail": "signature_mismatch"}
+REJECTED = {"detail": "signature_mismatch"}
 
 
 SHORT = 0.3

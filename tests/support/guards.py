@@ -325,7 +325,7 @@ class Worker:
         self.process.stdin.flush()
 
     def answer(self) -> Any:
-        """Return what it has done: the bodies that it was the first for, and how many were refused."""
+        """Return what it has done: the bodies that it was the first for, and how many were rejected."""
         assert self.process.stdout is not None
         return json.loads(self.process.stdout.readline())
 

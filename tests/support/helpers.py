@@ -65,11 +65,11 @@ def headers_for(body: bytes = BODY, timestamp: str = SENT, secret: str = SECRET)
 
 
 def verdict_of(verify: Callable[[], Event]) -> Event | WebhookError:
-    """Return what `verify` returns or, where it refuses, the refusal; anything else it raises passes through."""
+    """Return what `verify` returns or, where it rejects, the rejection; anything else it raises passes through."""
     try:
         return verify()
-    except WebhookError as refusal:
-        return refusal
+    except WebhookError as rejection:
+        return rejection
 
 
 def same(left: object, right: object) -> bool:

@@ -28,22 +28,22 @@ def payload_of(body: bytes) -> dict[str, Any]:
     return genuine(body).payload
 
 
-def refuse(constant: str) -> NoReturn:
-    """Refuse a constant that is not JSON."""
+def reject(constant: str) -> NoReturn:
+    """Reject a constant that is not JSON."""
     raise ValueError(constant)
 
 
 def reference(body: bytes) -> dict[str, Any] | None:
     """Return what `json.loads` makes of a body, read as strictly as the core does."""
-    """Return what the contract says the payload is, by Python's `json` alone; None is a refusal."""
+    """Return what the contract says the payload is, by Python's `json` alone; None is a rejection."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=refuse)
+        value = json.loads(body.decode("utf-8"), parse_constant=reject)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
 
-def refusal_of(body: bytes) -> PayloadError:
+def rejection_of(body: bytes) -> PayloadError:
     """Return why a genuine body has no payload."""
     event = genuine(body)
     assert event.body == body

@@ -31,8 +31,8 @@ class Endpoint:
         """Send a delivery the way the framework's server would."""
         return self._send(delivery)
 
-    def is_refusal(self, answer: Answer, status: int, code: str) -> bool:
-        """Return whether this is that refusal, in the framework's usual form and without another word."""
+    def is_rejection(self, answer: Answer, status: int, code: str) -> bool:
+        """Return whether this is that rejection, in the framework's usual form and without another word."""
         usual = answer.headers["content-type"].startswith("application/json")
         return usual and (answer.status, answer.json()) == (status, {self.key: code})
 
