@@ -40,6 +40,7 @@ __all__ = [
     "Product",
     "Webhook",
     "__version__",
+    "built_in_aliases",
     "sign",
     "verify",
 ]
@@ -981,6 +982,13 @@ class Webhook:
         Raises:
             VerificationError, BodyTooLargeError, TypeError, ConfigurationError: as `verify`.
         """
+
+def built_in_aliases() -> dict[str, list[str]]:
+    """
+    Return the alias table: under which names the views look for what.
+
+    It is what docs/reference/payload.md lists.
+    """
 
 def sign(
     body: bytes | bytearray | memoryview | str,

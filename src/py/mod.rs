@@ -61,6 +61,8 @@ mod _core {
     use crate::verify::header::Header;
 
     #[pymodule_export]
+    use super::arguments::built_in_aliases;
+    #[pymodule_export]
     use super::event::Event;
     #[pymodule_export]
     use super::memory_guard::{MemoryClaim, MemoryReplayGuard};

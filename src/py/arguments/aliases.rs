@@ -7,6 +7,7 @@ use super::text_of;
 use crate::payload::aliases::{Concept, Names, Path};
 use crate::py::body::type_name;
 use crate::py::error::{Error, Result};
+use crate::py::payload::fields::PathsByName;
 use crate::py::text::{Given, given};
 
 /// Paths by what they lead to, as the user gave them.
@@ -74,4 +75,16 @@ pub(crate) fn aliases_to_dict<'py>(py: Python<'py>, names: &Names) -> PyResult<B
         aliases.set_item(concept.name(), paths)?;
     }
     Ok(aliases)
+}
+
+/// Return the alias table: under which names the views look for what.
+///
+/// It is what docs/reference/payload.md lists.
+#[pyfunction]
+pub(crate) fn built_in_aliases(py: Python<'_>) -> PyResult<PathsByName> {
+    let table = PyDict::new(py);
+    for concept in Concept::ALL {
+        table.set_item(concept.name(), concept.built_in().to_vec())?;
+    }
+    Ok(PathsByName(table.unbind()))
 }

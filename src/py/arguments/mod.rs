@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
 use self::aliases::optional_aliases;
-pub(crate) use self::aliases::{UsersNames, aliases, aliases_to_dict};
+pub(crate) use self::aliases::{UsersNames, aliases, aliases_to_dict, built_in_aliases};
 use self::seconds::{Seconds, clock, now, read_clock, signing_time, tolerance};
 pub(crate) use self::secrets::{Checked, keys_in_environment};
 use self::secrets::{checked_keys, keys};
