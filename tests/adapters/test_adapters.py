@@ -101,7 +101,7 @@ class TestGenuine:
     @every_variant
     @pytest.mark.parametrize("piece", [1, 65_536], ids=["byte-by-byte", "at-once"])
     def test_a_genuine_body_in_chunks_is_accepted(self, variant: Variant, piece: int) -> None:
-        """Where the server can deliver it, the lack of a length is no reason to reject."""
+        """Where the server can deliver it, the lack of a length is not a reason to reject."""
         seen = Seen()
         with variant.endpoint(seen) as endpoint:
             answer = endpoint.send(Delivery(chunked=True, piece=piece))

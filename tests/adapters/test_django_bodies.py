@@ -205,7 +205,7 @@ class TestLimitOfDjango:
     @pytest.mark.parametrize("limit", [len(BODY), None, 10_000], ids=["exactly", "none", "higher"])
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
     def test_a_body_within_it_is_accepted(self, limit: int | None, *, chunked: bool, asgi: bool) -> None:
-        """The limit itself is within the limit, and `None` is no limit."""
+        """The limit itself is within the limit, and `None` is not a limit."""
         view = listrak_webhook(echo)
         answer = send(view, Delivery(chunked=chunked), asgi=asgi, DATA_UPLOAD_MAX_MEMORY_SIZE=limit)
         assert (answer.status, answer.body) == (200, ECHO)

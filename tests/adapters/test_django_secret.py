@@ -68,7 +68,7 @@ class TestSecretInSettings:
     def test_one_that_cannot_be_right_is_rejected_at_decoration(
         self, value: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It is no absent one: the environment does not take its place."""
+        """It is not an absent one: the environment does not take its place."""
         monkeypatch.setenv(VARIABLE, SECRET)
         with override_settings(LISTRAK_WEBHOOK_SECRET=value), pytest.raises(ConfigurationError):
             listrak_webhook(never)

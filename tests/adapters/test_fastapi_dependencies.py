@@ -223,7 +223,7 @@ class TestDependencies:
         assert post(app, headers={}).json() == "base64"
 
     def test_two_routes_do_not_share_a_secret(self, app: FastAPI) -> None:
-        """Each webhook has its own, and a delivery for one is none for the other."""
+        """Each webhook has its own, and a delivery for one is not one for the other."""
 
         @app.post("/a")
         @listrak_webhook(SECRET)

@@ -244,7 +244,7 @@ class TestTrio:
 
     @each_kind
     def test_functions_of_the_users(self, app: FastAPI, caplog: pytest.LogCaptureFixture, *, is_async: bool) -> None:
-        """A resolver and `on_rejected`, plain or async, and a payload that is no JSON."""
+        """A resolver and `on_rejected`, plain or async, and a payload that is not JSON."""
         rejected: list[str] = []
 
         def resolve(request: Request) -> Webhook:

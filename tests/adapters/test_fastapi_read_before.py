@@ -44,7 +44,7 @@ class TestBodyReadBefore:
     def test_a_middleware_that_gives_an_empty_body_instead(
         self, app: FastAPI, caplog: pytest.LogCaptureFixture, *, chunked: bool
     ) -> None:
-        """Nothing is not what was sent, so this is no bad signature."""
+        """Nothing is not what was sent, so this is not a bad signature."""
 
         async def emptied(scope: Any, receive: Any, send: Any) -> None:
             async def nothing() -> Any:

@@ -158,7 +158,7 @@ class TestSchema:
         assert parameter["description"]
 
     def test_the_event_is_not_in_it(self, app: FastAPI) -> None:
-        """It is no parameter of the request, and no body."""
+        """It is neither a parameter of the request nor a body."""
         app.post(PATH)(listrak_webhook(echo))
         operation = self._operation(app)
         assert "requestBody" not in operation

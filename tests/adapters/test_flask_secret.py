@@ -132,7 +132,7 @@ class TestSecretInConfig:
 
     @pytest.mark.parametrize("value", ["", " ", [], [SECRET, ""], 5, "secret\n"])
     def test_one_that_cannot_be_right_accepts_nothing(self, value: Any, caplog: pytest.LogCaptureFixture) -> None:
-        """It is no absent one: the environment does not take its place, and the log says what is wrong."""
+        """It is not an absent one: the environment does not take its place, and the log says what is wrong."""
         app = make_app(**{VARIABLE: value})
         app.post(PATH)(listrak_webhook(never))
         answer = post(app)

@@ -122,7 +122,7 @@ class TestFastAPI:
         assert len(guard) == 0
 
     def test_a_handler_for_http_exceptions_is_not_asked_about_a_duplicate(self) -> None:
-        """It is no error, though a dependency can only end a request by raising."""
+        """It is not an error, though a dependency can only end a request by raising."""
         import fastapi
         from listrak_webhooks.fastapi import ListrakWebhook
 

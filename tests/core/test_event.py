@@ -192,7 +192,7 @@ class TestPayloadAttribute:
         assert other.payload is not event.payload
 
     def test_a_failure_is_not_kept_as_a_success(self, webhook: Webhook) -> None:
-        """A body that is no object fails on every access and stays readable as bytes."""
+        """A body that is not an object fails on every access and stays readable as bytes."""
         event = webhook.verify(b"[1]", headers_for(b"[1]"), now=NOW)
         for _ in range(3):
             with pytest.raises(PayloadError):
@@ -200,7 +200,7 @@ class TestPayloadAttribute:
         assert event.body == b"[1]"
 
     def test_an_event_that_its_own_payload_holds_is_collected(self, webhook: Webhook) -> None:
-        """The garbage collector sees through an event, so such a cycle is no leak."""
+        """The garbage collector sees through an event, so such a cycle is not a leak."""
 
         class Witness:
             pass

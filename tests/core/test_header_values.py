@@ -32,7 +32,7 @@ class TestValues:
     @pytest.mark.parametrize("name", [TIMESTAMP, SIGNATURE])
     @pytest.mark.parametrize("value", [None, "", b"", [], (), [None], [""], [b""]], ids=repr)
     def test_nothing_is_missing(self, webhook: Webhook, name: str, value: Any) -> None:
-        """None, an empty text and an empty list are no header."""
+        """None, an empty text and an empty list are not a header."""
         with pytest.raises(MissingHeaderError, match=f"{name} header is missing"):
             webhook.verify(BODY, {**dict(GENUINE), name: value}, now=NOW)
         pairs = [(other, value if other == name else text) for other, text in GENUINE]
@@ -69,7 +69,7 @@ class TestValues:
             webhook.verify(BODY, {**dict(GENUINE), name: value}, now=NOW)
 
     def test_raw_bytes_beyond_ascii_from_http_client(self, webhook: Webhook) -> None:
-        """Bytes that are no ASCII, in our headers or in others, are rejected or passed over but never a crash."""
+        """Bytes that are not ASCII, in our headers or in others, are rejected or passed over but never a crash."""
         raw = f"X-Name: \u00e9\u00fc\r\n{TIMESTAMP}: {SENT}\r\n{SIGNATURE}: {MAC_TEXT}\r\n\r\n".encode("latin-1")
         assert webhook.verify(BODY, http.client.parse_headers(io.BytesIO(raw)), now=NOW).timestamp == NOW
         assert webhook.verify(BODY, email.message_from_bytes(raw), now=NOW).timestamp == NOW
@@ -89,7 +89,7 @@ class _Interruption(BaseException):
 
 
 class TestContainers:
-    """What is no container of headers, and what a container of the caller's own may do."""
+    """What is not a container of headers, and what a container of the caller's own may do."""
 
     @pytest.mark.parametrize(
         ("headers", "named"),

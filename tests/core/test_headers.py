@@ -222,7 +222,7 @@ class TestNames:
             webhook.verify(BODY, environ, now=NOW)
 
     def test_keys_of_other_types_are_passed_over(self, webhook: Webhook) -> None:
-        """A key that is no text is none of ours."""
+        """A key that is not text is not ours."""
         headers: dict[Any, Any] = {1: "x", None: "y", (TIMESTAMP,): SENT, 1.5: [], object(): object()}
         assert webhook.verify(BODY, {**headers, **dict(GENUINE)}, now=NOW).timestamp == NOW
         with pytest.raises(MissingHeaderError):

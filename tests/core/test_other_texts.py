@@ -68,7 +68,7 @@ class TestOtherTexts:
 
     @each_text
     def test_header_values(self, webhook: Webhook, lazily: Callable[[Callable[[], Any]], Any]) -> None:
-        """A header's value is a text whatever holds it, alone or in a list of one; a lazy `None` is none."""
+        """A header's value is a text whatever holds it, alone or in a list of one; a lazy `None` is not one."""
         headers: dict[str, Any] = {name: lazily(lambda value=value: value) for name, value in headers_for().items()}  # type: ignore[misc]
         calls: list[Callable[[], Event]] = [
             lambda: webhook.verify(BODY, headers, now=NOW),

@@ -221,7 +221,7 @@ class TestForgedDeliveries:
 
     @given(body=st.binary(), secret=SECRETS)
     def test_the_signature_of_another_secret(self, webhook: Webhook, body: bytes, secret: Any) -> None:
-        """A signature under another secret is none."""
+        """A signature under another secret is not one."""
         # HMAC pads short keys with NULs, so those at the end make no difference to it.
         assume(_raw(secret).rstrip(b"\x00") != SECRET.encode())
         with pytest.raises(SignatureMismatchError):

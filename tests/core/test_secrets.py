@@ -114,7 +114,7 @@ class TestLazy:
         ids=spelled,
     )
     def test_a_lazy_object_of_anything_else(self, lazily: Callable[[Callable[[], Any]], Any], value: object) -> None:
-        """A lazy object is no better than what it stands for."""
+        """A lazy object is not better than what is behind it."""
         for call in ways(lazily(lambda: value)):
             with pytest.raises(ConfigurationError, match="secret"):
                 call()

@@ -51,7 +51,7 @@ def test_any_one_of_the_256_bits_flipped(webhook: Webhook, spell: Any) -> None:
 
 @pytest.mark.parametrize("text", [BASE64, HEX], ids=["base64", "hex"])
 def test_each_proper_prefix(webhook: Webhook, text: str) -> None:
-    """No beginning of a genuine signature is one; the empty beginning is no header at all."""
+    """No beginning of a genuine signature is one; the empty beginning is not a header at all."""
     with pytest.raises(MissingHeaderError):
         webhook.verify_values(BODY, SENT, "", now=NOW)
     for length in range(1, len(text)):
@@ -251,7 +251,7 @@ class TestPinnedEncoding:
 
     @pytest.mark.parametrize("encoding", ["base64", "hex"])
     def test_junk_stays_malformed(self, encoding: Any) -> None:
-        """Pinning changes nothing for what is no signature at all."""
+        """Pinning changes nothing for what is not a signature at all."""
         pinned = Webhook(SECRET, encoding=encoding)
         for value in MALFORMED.values():
             with pytest.raises(MalformedSignatureError):

@@ -225,7 +225,7 @@ class TestTimestamps:
             sign(BODY, timestamp, SECRET)
 
     def test_an_int_of_its_own_type(self, webhook: Webhook) -> None:
-        """A subclass of int that is no bool is an int."""
+        """A subclass of int that is not a bool is an int."""
 
         class Seconds(int):
             pass

@@ -128,7 +128,7 @@ class TestWindow:
 
     @pytest.mark.parametrize("now", [float("nan"), float("inf"), float("-inf"), 1e300, 2**63, -(2**63) - 1, 10**30])
     def test_our_own_clock_is_no_time(self, webhook: Webhook, now: float) -> None:
-        """What is no time at all is the caller's mistake, for genuine and forged deliveries alike."""
+        """What is not a time at all is the caller's mistake, for genuine and forged deliveries alike."""
         for headers in (headers_for(), headers_for(secret="another")):
             with pytest.raises(ConfigurationError, match="now must be"):
                 webhook.verify(BODY, headers, now=now)
@@ -137,7 +137,7 @@ class TestWindow:
         "now", [True, SENT, b"1", timedelta(1), [NOW], object()], ids=lambda now: type(now).__name__
     )
     def test_our_own_clock_of_the_wrong_type(self, webhook: Webhook, now: Any) -> None:
-        """`now` is a number of seconds; a bool is none."""
+        """`now` is a number of seconds; a bool is not one."""
         with pytest.raises(TypeError, match="now must be"):
             webhook.verify(BODY, headers_for(), now=now)
         with pytest.raises(TypeError, match="now must be"):

@@ -51,7 +51,7 @@ CHECKERS = {"mypy": mypy, "pyright": pyright}
 
 def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory, timeout=120)
-    # 0 is nothing found and 1 is something; all else is no answer.
+    # 0 is nothing found and 1 is something; all else is not an answer.
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     return done
 

@@ -165,7 +165,7 @@ class TestMaxBody:
 
     @pytest.mark.parametrize("size", [None, "5", 1.5, b"5"], ids=spelled)
     def test_check_size_of_no_number(self, webhook: Webhook, size: Any) -> None:
-        """A size that is no int is a TypeError."""
+        """A size that is not an int is a TypeError."""
         with pytest.raises(TypeError):
             webhook.check_size(size)
 

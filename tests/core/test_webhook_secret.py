@@ -204,7 +204,7 @@ class TestFromEnv:
         assert Webhook.from_env(name="SHOP_SECRET").sign(BODY, NOW) == webhook.sign(BODY, NOW)
 
     def test_an_empty_previous_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An empty `_PREVIOUS` is no secret, as a deployment leaves it after a rotation."""
+        """An empty `_PREVIOUS` is not a secret, as a deployment leaves it after a rotation."""
         monkeypatch.setenv(VARIABLE, SECRET)
         monkeypatch.setenv(f"{VARIABLE}_PREVIOUS", "")
         assert "<1 secret>" in repr(Webhook.from_env())
@@ -237,7 +237,7 @@ class TestFromEnv:
         with pytest.raises(ConfigurationError, match=f"the environment variable {VARIABLE}_PREVIOUS "):
             Webhook.from_env()
 
-    @pytest.mark.skipif(os.name != "posix", reason="only POSIX environments hold bytes that are no text")
+    @pytest.mark.skipif(os.name != "posix", reason="only POSIX environments hold bytes that are not text")
     def test_bytes_that_are_no_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A value that is not UTF-8 is a configuration error, not a crash."""
         monkeypatch.setenv(VARIABLE, "secret\udcff")

@@ -267,7 +267,7 @@ def test_all_problems_are_told_and_a_few_are_shown() -> None:
 
 
 def test_an_exception_of_the_users_own_passes_through() -> None:
-    """A mistake in a validator is no misfit."""
+    """A mistake in a validator is not a misfit."""
 
     def broken(value: str) -> str:
         raise LookupError("mine")

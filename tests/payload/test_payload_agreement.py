@@ -47,7 +47,7 @@ NUMBERS = st.one_of(
     st.text(alphabet="0123456789.eE+-", min_size=1, max_size=12),
 )
 
-# What looks like JSON from afar: most of it is none, some of it is.
+# What looks like JSON from afar: most of it is not, some of it is.
 TOKENS = st.lists(
     st.sampled_from(
         [
@@ -115,7 +115,7 @@ class TestAgreementWithJson:
 
     @given(text=NUMBERS)
     def test_any_number(self, text: str) -> None:
-        """What is a number, and which, is the same to the bit; what is none is rejected."""
+        """What is a number, and which, is the same to the bit; what is not one is rejected."""
         _check_against_the_reference(b'{"a":' + text.encode() + b"}")
         _check_against_the_reference(b'{"a":[' + text.encode() + b"]," + SURROGATE + b"}")
 

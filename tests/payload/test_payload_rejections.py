@@ -139,7 +139,7 @@ def test_each_truncation_is_rejected() -> None:
     ids=ascii,
 )
 def test_what_is_no_object_is_rejected(body: bytes) -> None:
-    """JSON that is no object at the top level has no payload, and the message says so."""
+    """JSON that is not an object at the top level has no payload, and the message says so."""
     assert "not an object" in str(rejection_of(body))
 
 
@@ -196,7 +196,7 @@ class TestWhatARejectionShows:
         ids=ascii,
     )
     def test_the_place_is_named(self, body: bytes, place: str) -> None:
-        """Where a body goes wrong is no secret, and helps."""
+        """Where a body goes wrong is not a secret, and helps."""
         assert place in str(rejection_of(body))
 
     def test_what_to_do_is_named(self) -> None:

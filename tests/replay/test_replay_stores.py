@@ -110,7 +110,7 @@ class TestSqlite:
     def test_what_was_handled_while_it_was_locked_is_saved_later(
         self, path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The handler has done its work: that is no error for the sender, and not forgotten."""
+        """The handler has done its work: that is not an error for the sender, and not forgotten."""
         guard, event = SqliteReplayGuard(path, timeout=0.1, lease=0.5), event_of(BODY)
         another_process = SqliteReplayGuard(path)
         with contextlib.ExitStack() as stack:

@@ -45,7 +45,7 @@ class Connection:
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Write bytes; a server that has answered and gone is no error."""
+        """Write bytes; a server that has answered and gone is not an error."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
