@@ -1,337 +1,200 @@
-//! Names as the alias table has them: compared without regard to case, `_`, `-` and spaces, and each made one number.
+//! The alias table: under which names Listrak, or a marketer, may have put what the views look for.
+//!
+//! It is the only place that knows names. They are candidates, gathered from Listrak's other public surfaces, because
+//! no public text shows a real payload: hence best effort, and hence a user's own names, which are tried first.
 
-use hashbrown::HashMap;
-use smallvec::SmallVec;
+use std::fmt::Write as _;
 
-pub use super::concepts::Concept;
-
-/// A longer key is not looked at: it is nobody's name for anything, and taking one apart costs time. A user's own names
-/// may be longer.
-const LONGEST_KEY: usize = 256;
-
-/// Names as they are compared, from the outermost object inwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path(Vec<String>);
-
-impl Path {
-    /// The path in `text`, whose dots separate the levels; `None` where a level has no name.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let names: Vec<String> = text.split('.').map(normal).collect();
-        (!names.iter().any(String::is_empty)).then_some(Self(names))
-    }
-
-    /// What is in front of the number, if the path is one name that ends in `#`.
-    fn numbered(&self) -> Option<&str> {
-        match self.0.as_slice() {
-            [name] => name.strip_suffix('#'),
-            _ => None,
+macro_rules! concepts {
+    ($($(#[$attribute:meta])* $concept:ident $name:literal [$($path:literal),* $(,)?])*) => {
+        /// Something that a view looks for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Concept {
+            $($(#[$attribute])* $concept,)*
         }
-    }
-}
 
-/// `name` as names are compared.
-fn normal(name: &str) -> String {
-    let letters = name
-        .chars()
-        .filter(|letter| !u8::try_from(*letter).is_ok_and(is_separator));
-    letters.flat_map(char::to_lowercase).collect()
-}
+        impl Concept {
+            /// All of them, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$concept),*];
 
-const fn is_separator(byte: u8) -> bool {
-    matches!(byte, b'_' | b'-' | b' ')
-}
-
-type Normalized = SmallVec<[u8; 64]>;
-
-/// `name` as names are compared; `None` if it has more than `limit` bytes then, which is known without reading all of it.
-fn normal_up_to(limit: usize, name: &str) -> Option<Normalized> {
-    let mut normalized = Normalized::new();
-    if name.is_ascii() {
-        for byte in name.bytes().filter(|byte| !is_separator(*byte)) {
-            if normalized.len() == limit {
-                return None;
+            /// What a user calls it, in `aliases`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$concept => $name,)*
+                }
             }
-            normalized.push(byte.to_ascii_lowercase());
-        }
-    } else {
-        let letters = name.chars().filter(|letter| !matches!(letter, '_' | '-' | ' '));
-        for letter in letters.flat_map(char::to_lowercase) {
-            let mut bytes = [0; 4];
-            normalized.extend_from_slice(letter.encode_utf8(&mut bytes).as_bytes());
-            if normalized.len() > limit {
-                return None;
+
+            /// The names that are likely for it, as paths.
+            #[must_use]
+            pub const fn built_in(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$concept => &[$($path),*],)*
+                }
             }
         }
-    }
-    Some(normalized)
+    };
 }
 
-/// Whether `name` is `normalized` as names are compared. Most names differ in their first letters, and then nothing is
-/// written down to find that out.
-fn is_normally(name: &str, normalized: &str) -> bool {
-    if !name.is_ascii() {
-        return normal(name) == normalized;
-    }
-    let mut rest = normalized.bytes();
-    for byte in name.bytes().filter(|byte| !is_separator(*byte)) {
-        if rest.next() != Some(byte.to_ascii_lowercase()) {
-            return false;
-        }
-    }
-    rest.next().is_none()
+concepts! {
+    /// The contact's address.
+    Email "email" ["email", "emailAddress", "contact.email", "contact.emailAddress", "customer.email", "customer.emailAddress"]
+    /// The contact's phone number.
+    Phone "phone" [
+        "phone", "phoneNumber", "mobilePhone", "phoneId",
+        "contact.phone", "contact.phoneNumber", "customer.phone", "customer.phoneNumber",
+    ]
+    /// A list of the ways to reach the contact.
+    Identifiers "identifiers" ["identifiers", "contact.identifiers", "customer.identifiers"]
+    /// In one of them: what it is.
+    IdentifierType "identifiers.type" ["identifierType", "type"]
+    /// In one of them: what it says.
+    IdentifierValue "identifiers.value" ["value", "identifier"]
+    /// What an identifier that is an address calls itself.
+    EmailIdentifier "identifiers.email" ["EmailAddress", "email"]
+    /// What an identifier that is a phone number calls itself.
+    PhoneIdentifier "identifiers.phone" ["PhoneNumber", "phone"]
+
+    /// Coupon codes; `#` is a number, and takes all of them in order.
+    Coupons "coupons" ["coupons", "couponCodes", "couponCode", "coupon", "coupon#", "couponCode#", "order.couponCode", "cart.couponCode"]
+    /// In a coupon that is an object: its code.
+    CouponCode "coupons.code" ["code", "couponCode", "coupon"]
+
+    /// The lines of a cart or an order, in it or at the top level.
+    Items "items" ["items", "cartItems", "orderItems", "lineItems", "products"]
+    /// Of a line or a product.
+    Sku "items.sku" ["sku", "id"]
+    /// Of a line or a product.
+    ItemName "items.name" ["name", "title"]
+    /// Of a line or a product.
+    ImageUrl "items.image_url" ["imageUrl", "image"]
+    /// Of a line or a product.
+    LinkUrl "items.link_url" ["linkUrl", "productUrl", "link"]
+    /// Of a line or a product.
+    Brand "items.brand" ["brand"]
+    /// Of a line or a product.
+    Category "items.category" ["category"]
+    /// Of a line or a product.
+    SubCategory "items.sub_category" ["subCategory"]
+    /// Of a line or a product.
+    Size "items.size" ["size"]
+    /// Of a line or a product.
+    Color "items.color" ["color"]
+    /// Of a line.
+    Quantity "items.quantity" ["quantity", "qty"]
+    /// Of a line or a product.
+    Price "items.price" ["price"]
+    /// Of a line or a product.
+    SalePrice "items.sale_price" ["salePrice", "discountedPrice"]
+    /// Of a line.
+    ItemTotal "items.total" ["itemTotal", "total"]
+
+    /// An object that is a cart.
+    Cart "cart" ["cart"]
+    /// What a cart at the top level is known by, apart from its lines.
+    CartMarker "cart.marker" ["cartLink", "cartTotal", "cartStage", "cartItems"]
+    /// Of a cart.
+    CartLink "cart.link" ["cartLink", "link"]
+    /// Of a cart.
+    CartStage "cart.stage" ["cartStage", "stage"]
+    /// Of a cart.
+    CartSource "cart.source" ["cartSource", "source"]
+    /// Of a cart.
+    CartTotal "cart.total" ["cartTotal", "total"]
+
+    /// An object that is an order.
+    Order "order" ["order"]
+    /// What an order at the top level is known by.
+    OrderMarker "order.marker" ["orderNumber", "orderTotal", "dateEntered", "orderDate", "orderItems"]
+    /// Of an order.
+    OrderNumber "order.number" ["orderNumber", "number"]
+    /// Of an order.
+    OrderStatus "order.status" ["status", "orderStatus"]
+    /// Of an order.
+    OrderSource "order.source" ["source", "orderSource"]
+    /// Of an order.
+    Currency "order.currency" ["currency"]
+    /// Of an order.
+    CustomerNumber "order.customer_number" ["customerNumber"]
+    /// Of an order.
+    TrackingNumber "order.tracking_number" ["trackingNumber"]
+    /// Of an order.
+    PlacedAt "order.placed_at" ["dateEntered", "orderDate"]
+    /// Of an order.
+    OrderTotal "order.total" ["orderTotal", "total"]
+    /// Of an order.
+    OrderItemTotal "order.item_total" ["itemTotal"]
+    /// Of an order.
+    TaxTotal "order.tax_total" ["taxTotal"]
+    /// Of an order.
+    ShippingTotal "order.shipping_total" ["shippingTotal"]
+    /// Of an order.
+    HandlingTotal "order.handling_total" ["handlingTotal"]
+    /// Of an order.
+    ShippingAddress "order.shipping_address" ["shippingAddress"]
+    /// Of an order.
+    BillingAddress "order.billing_address" ["billingAddress"]
+
+    /// An object that is a product.
+    Product "product" ["product"]
+    /// What a product at the top level is known by.
+    ProductMarker "product.marker" ["sku", "masterSku"]
+    /// Of a product.
+    Description "product.description" ["description"]
+    /// Of a product.
+    MasterSku "product.master_sku" ["masterSku"]
+    /// Of a product.
+    Style "product.style" ["style"]
+    /// Of a product.
+    Gender "product.gender" ["gender"]
+    /// Of a product.
+    Msrp "product.msrp" ["msrp"]
+    /// Of a product.
+    Stock "product.stock" ["qoh", "stock"]
+    /// Of a product.
+    OnSale "product.on_sale" ["onSale"]
+    /// Of a product.
+    InStock "product.in_stock" ["inStock"]
+    /// Of a product.
+    Discontinued "product.discontinued" ["discontinued"]
+
+    /// An object that is a page.
+    Page "page" ["page"]
+    /// Of a page, in it or at the top level.
+    PageUrl "page.url" ["page", "url", "pageUrl"]
+    /// Of a page.
+    PageData "page.data" ["data"]
+
+    /// What an alert is known by.
+    AlertMarker "alert.marker" ["alertType", "alertCode"]
+
+    /// The first of the five that Listrak leaves to the retailer.
+    Meta1 "meta1" ["meta1"]
+    /// The second.
+    Meta2 "meta2" ["meta2"]
+    /// The third.
+    Meta3 "meta3" ["meta3"]
+    /// The fourth.
+    Meta4 "meta4" ["meta4"]
+    /// The fifth.
+    Meta5 "meta5" ["meta5"]
 }
 
-/// One of the names in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name(u32);
-
-/// A set of names in a few bits: one that is not in it may seem to be, and never the other way round.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NameSet(u128);
-
-impl NameSet {
-    /// Adds a name.
-    pub const fn add(&mut self, name: Name) {
-        self.0 |= 1 << (name.0 % u128::BITS);
-    }
-
-    /// Whether it is certain that they have none in common.
-    #[must_use]
-    pub const fn differ(self, other: Self) -> bool {
-        self.0 & other.0 == 0
-    }
-}
-
-/// Where to look for a concept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// In the field of this name within those before.
-    Path(Box<[Name]>),
-    /// In all fields of this name, in the order of their numbers.
-    Numbered(Name),
-}
-
-impl Place {
-    /// The name of the field in which it begins.
-    fn first(&self) -> Option<Name> {
-        match self {
-            Self::Path(names) => names.first().copied(),
-            Self::Numbered(name) => Some(*name),
-        }
-    }
-}
-
-/// The table as one webhook uses it: the built-in names, and in front of them the user's.
-#[derive(Debug)]
-pub struct Names {
-    places: Vec<Places>,
-    numbered: HashMap<Box<[u8]>, Name>,
-    stems: Vec<(Box<[u8]>, Name)>,
-    longest: usize,
-    contact: [Vec<(Box<str>, Name)>; 2],
-    user: Vec<(Concept, Vec<String>)>,
-}
-
-#[derive(Debug)]
-struct Places {
-    users: usize,
-    all: Vec<Place>,
-    firsts: NameSet,
-}
-
-impl Names {
-    /// The built-in table.
-    #[must_use]
-    pub fn built_in() -> Self {
-        Self::with(Vec::new(), &[])
-    }
-
-    /// The built-in table, with `user`'s paths in front.
+impl Concept {
+    /// The concept that a user calls `name`.
     ///
     /// # Errors
     ///
-    /// The first path that has a level without a name.
-    pub fn new(user: Vec<(Concept, Vec<String>)>) -> Result<Self, String> {
-        let mut users_paths = Vec::new();
-        for (concept, texts) in &user {
-            for text in texts {
-                users_paths.push((*concept, Path::new(text).ok_or_else(|| text.clone())?));
-            }
-        }
-        Ok(Self::with(user, &users_paths))
-    }
-
-    fn with(user: Vec<(Concept, Vec<String>)>, users_paths: &[(Concept, Path)]) -> Self {
-        let mut table = Self {
-            places: Vec::with_capacity(Concept::ALL.len()),
-            numbered: HashMap::new(),
-            stems: Vec::new(),
-            longest: 0,
-            contact: <[_; 2]>::default(),
-            user,
-        };
-        let mut contact = [Vec::new(), Vec::new()];
-        for concept in Concept::ALL {
-            let own = users_paths.iter().filter(|(of, _)| of == concept).map(|(_, path)| path);
-            let mut paths: Vec<Path> = own.cloned().collect();
-            let users = paths.len();
-            paths.extend(concept.built_in().iter().filter_map(|text| Path::new(text)));
-            table.note_contact(*concept, &paths, &mut contact);
-            let all: Vec<Place> = paths.iter().map(|path| table.place(*concept, path)).collect();
-            let mut firsts = NameSet::default();
-            all.iter().filter_map(Place::first).for_each(|name| firsts.add(name));
-            table.places.push(Places { users, all, firsts });
-        }
-        table.contact = contact.map(|mut names| {
-            names.sort();
-            names.dedup();
-            names
-        });
-        table
-    }
-
-    fn place(&mut self, concept: Concept, path: &Path) -> Place {
-        match path.numbered().filter(|_| concept == Concept::Coupons) {
-            Some(stem) => Place::Numbered(self.intern_stem(stem)),
-            None => Place::Path(path.0.iter().map(|name| self.intern(name)).collect()),
-        }
-    }
-
-    fn intern(&mut self, name: &str) -> Name {
-        let next = self.next();
-        self.longest = self.longest.max(name.len());
-        *self.numbered.entry(name.as_bytes().into()).or_insert(next)
-    }
-
-    fn intern_stem(&mut self, stem: &str) -> Name {
-        if let Some((_, name)) = self.stems.iter().find(|(known, _)| **known == *stem.as_bytes()) {
-            return *name;
-        }
-        let next = self.next();
-        self.longest = self.longest.max(stem.len());
-        self.stems.push((stem.as_bytes().into(), next));
-        next
-    }
-
-    fn next(&self) -> Name {
-        Name(u32::try_from(self.numbered.len() + self.stems.len()).unwrap_or(u32::MAX))
-    }
-
-    /// Notes the names on the way to the contact: in the outermost object, and in those within.
-    fn note_contact(&mut self, concept: Concept, paths: &[Path], contact: &mut [Vec<(Box<str>, Name)>; 2]) {
-        let from = match concept {
-            Concept::Email | Concept::Phone | Concept::Identifiers => 0,
-            Concept::IdentifierType | Concept::IdentifierValue => 1,
-            _ => return,
-        };
-        for path in paths {
-            for (level, name) in path.0.iter().enumerate() {
-                if let Some(names) = contact.get_mut((from + level).min(1)) {
-                    names.push((name.as_str().into(), self.intern(name)));
-                }
-            }
-        }
-    }
-
-    /// Where to look for `concept`, in this order.
-    #[must_use]
-    pub fn places(&self, concept: Concept) -> &[Place] {
-        self.places.get(concept as usize).map_or(&[], |places| &places.all)
-    }
-
-    /// The same, if an object with fields of these names can have any of them.
-    pub(super) fn places_among(&self, concept: Concept, names: NameSet) -> &[Place] {
-        match self.places.get(concept as usize) {
-            Some(places) if !places.firsts.differ(names) => &places.all,
-            _ => &[],
-        }
-    }
-
-    /// Those of them that are the user's own.
-    #[must_use]
-    pub fn users_places(&self, concept: Concept) -> &[Place] {
-        self.places
-            .get(concept as usize)
-            .and_then(|places| places.all.get(..places.users))
-            .unwrap_or_default()
-    }
-
-    /// What the user added, as it was given.
-    #[must_use]
-    pub fn user(&self) -> &[(Concept, Vec<String>)] {
-        &self.user
-    }
-
-    /// Calls `found` with the name that `key` is in the table, and with each name with `#` that it is an instance of,
-    /// and its number.
-    pub fn find(&self, key: &str, mut found: impl FnMut(Name, u32)) {
-        /// As many as a `u32` can have, and a few zeros in front.
-        const DIGITS: usize = 20;
-        if self.is_too_long(key) {
-            return;
-        }
-        let Some(normalized) = normal_up_to(self.longest + DIGITS, key) else {
-            return;
-        };
-        if let Some(name) = self.numbered.get(normalized.as_slice()) {
-            found(*name, 0);
-        }
-        if normalized.last().is_some_and(u8::is_ascii_digit) {
-            for (stem, name) in &self.stems {
-                if let Some(number) = normalized.strip_prefix(stem.as_ref()).and_then(number) {
-                    found(*name, number);
-                }
-            }
-        }
-    }
-
-    /// The name that `text` is in the table.
-    fn name(&self, text: &str) -> Option<Name> {
-        let mut name = None;
-        self.find(text, |found, _| name = name.or(Some(found)));
-        name
-    }
-
-    /// Whether `text` is, as names are compared, one of the names of `concept`.
-    #[must_use]
-    pub fn is_one_of(&self, text: &str, concept: Concept) -> bool {
-        let Some(found) = self.name(text) else {
-            return false;
-        };
-        let is_it = |place: &Place| matches!(place, Place::Path(names) if **names == [found]);
-        self.places(concept).iter().any(is_it)
-    }
-
-    /// The name that `key` is, if the contact can be found by way of it in an object on a level, the outermost being 0.
-    #[must_use]
-    pub fn on_the_way_to_the_contact(&self, key: &str, level: usize) -> Option<Name> {
-        let [outermost, within] = &self.contact;
-        let names = if level == 0 { outermost } else { within };
-        if self.is_too_long(key) {
-            return None;
-        }
-        // Nearly all names are told apart by their first letter.
-        let first = key.bytes().find(|byte| !is_separator(*byte))?;
-        let lower = first.to_ascii_lowercase();
-        let mut alike = names
-            .iter()
-            .filter(|(normal, _)| normal.bytes().next() == Some(lower) || !first.is_ascii());
-        alike
-            .find(|(normal, _)| is_normally(key, normal))
-            .map(|(_, name)| *name)
-    }
-
-    fn is_too_long(&self, key: &str) -> bool {
-        key.len() > LONGEST_KEY.max(self.longest.saturating_mul(4))
+    /// The names that there are, to be shown if it is not one of them.
+    pub fn from_name(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|concept| concept.name() == name);
+        found.copied().ok_or_else(|| {
+            Self::ALL.iter().fold(String::new(), |mut names, concept| {
+                let separator = if names.is_empty() { "" } else { ", " };
+                // Writing to a `String` cannot fail.
+                let _ = write!(names, "{separator}{}", concept.name());
+                names
+            })
+        })
     }
 }
-
-/// The number in `digits`; `parse` alone would take a sign.
-fn number(digits: &[u8]) -> Option<u32> {
-    let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! Who a delivery is about, without reading the rest of it.
 
-use super::aliases::{Concept, Names};
 use super::lookup::{Fields, Node};
+use super::names::{Concept, Names};
 
 /// The contact's address in the top-level object's `fields`.
 pub fn email<N: Node>(fields: &Fields<N>, names: &Names) -> Option<N::Text> {

@@ -1,6 +1,6 @@
 //! Looking names up, in whatever holds them.
 
-use super::aliases::{Concept, Name, NameSet, Names, Place};
+use super::names::{Concept, Name, NameSet, Names, Place};
 
 /// A JSON value that can be looked into.
 pub trait Node: Sized {

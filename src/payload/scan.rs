@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::aliases::{Name, Names};
 use super::lookup::{Fields, Node};
+use super::names::{Name, Names};
 use super::{fast_path, number};
 
 /// How many candidates are kept before the pass gives up: more of them are not a contact, and would cost memory.

@@ -21,14 +21,13 @@ use crate::py::event::Event;
 use crate::py::hints;
 use crate::py::package;
 use crate::py::webhook::DEFAULT_TOLERANCE;
-use crate::replay::{Delivery, Ending, Store, Token, Verdict};
+use crate::replay::{self, Delivery, Ending, Store, Token, Verdict};
 
 const DEFAULT_MAX_ENTRIES: MaxEntries = MaxEntries(1_000_000);
 
-/// In milliseconds.
-const DEFAULT_LEASE: Lease = Lease(60_000);
+const DEFAULT_LEASE: Lease = Lease(replay::DEFAULT_LEASE);
 
-/// The same in seconds.
+/// In seconds.
 pub(super) const DEFAULT_LEASE_SECONDS: f64 = seconds(DEFAULT_LEASE.0);
 
 /// Lets each delivery be handled once in this process, and forgets nothing too early.

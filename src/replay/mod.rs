@@ -12,6 +12,9 @@ use crate::verify::signature::MAC_LEN;
 /// and for clocks that are read in whole seconds.
 pub const MARGIN: i64 = 60;
 
+/// How many milliseconds a claim lasts unless a guard is told otherwise.
+pub const DEFAULT_LEASE: i64 = 60_000;
+
 /// How many seconds' worth of entries one claim forgets at most, so that none has to pay for a quiet night.
 const PURGED_AT_ONCE: usize = 4;
 

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 
 use super::text_of;
-use crate::payload::aliases::{Concept, Names, Path};
+use crate::payload::names::{Concept, Names, Path};
 use crate::py::body::type_name;
 use crate::py::error::{Error, Result};
 use crate::py::payload::fields::PathsByName;

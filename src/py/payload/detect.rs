@@ -9,8 +9,8 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::fields::lines;
 use super::value::{Reader, Value};
 use super::views::{Cart, Order, Page, Product};
-use crate::payload::aliases::{Concept, Place};
 use crate::payload::lookup::{Fields, Node as _};
+use crate::payload::names::{Concept, Place};
 
 /// An object that is read as one of the views.
 enum Part<'p, 'py> {

@@ -13,8 +13,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::collector::CollectorPause;
 use super::value::{Reader, Value};
 use super::views::LineItem;
-use crate::payload::aliases::Concept;
 use crate::payload::lookup::{Fields, Node as _};
+use crate::payload::names::Concept;
 
 /// One attribute of a view.
 ///

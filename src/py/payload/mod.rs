@@ -26,7 +26,7 @@ use pyo3::types::PyBytes;
 use self::exact::Payload;
 use self::to_python::Keys;
 use super::error::Result;
-use crate::payload::aliases::{Concept, Names};
+use crate::payload::names::{Concept, Names};
 
 /// How the payloads of one webhook are read: by which names, and with which keys already made.
 pub(crate) struct Reading {

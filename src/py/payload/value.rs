@@ -11,8 +11,8 @@ use speedate::{Date, DateTime, MicrosecondsPrecisionOverflowBehavior, Time, Time
 
 use super::exact::{Exact, Payload};
 use super::parse;
-use crate::payload::aliases::{Concept, Names};
 use crate::payload::lookup::{Fields, Node};
+use crate::payload::names::{Concept, Names};
 use crate::payload::number;
 
 /// A value in the payload.

@@ -6,8 +6,8 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::fields::{Dict, Flag, Kind, Lines, Meta, Moment, Number, Object, Opened, Text};
 use super::value::{Reader, Value};
-use crate::payload::aliases::Concept;
 use crate::payload::lookup::Fields;
+use crate::payload::names::Concept;
 
 /// What all views have in common.
 trait View: Sized {
