@@ -116,11 +116,14 @@ def is_model(annotation: Any) -> bool:
 def holds_model(annotation: Any) -> bool:
     """Return whether it is such a class, or has one in it, as a union and a list may."""
     try:
-        annotation = expanded(annotation)
+        return _holds_model(expanded(annotation))
     except (TypeError, NameError):
         # An alias that names itself, or what is not there yet.
         return False
-    return is_model(get_origin(annotation) or annotation) or any(map(holds_model, get_args(annotation)))
+
+
+def _holds_model(annotation: Any) -> bool:
+    return is_model(annotation) or any(map(_holds_model, get_args(annotation)))
 
 
 def _is_typed_dict(model: object) -> bool:
@@ -208,12 +211,23 @@ def _path(steps: Iterable[str | int]) -> tuple[str | int, ...]:
 # Pydantic
 
 
-@functools.lru_cache(maxsize=128)
-def _cached_adapter(model: Any) -> Any:
-    return _adapter(model)
+def _cached(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Keep what is made of a type, if the type can be a key."""
+    cached = functools.lru_cache(maxsize=128)(make)
+
+    @functools.wraps(make)
+    def get(model: Any) -> Any:
+        try:
+            return cached(model)
+        except TypeError:
+            # Not hashable, as an `Annotated` with a list in it is not; or it cannot be read, which is said once more.
+            return make(model)
+
+    return get
 
 
-def _adapter(model: Any) -> Any:
+@_cached
+def _adapter_for(model: Any) -> Any:
     """Return Pydantic's adapter, or `None` where msgspec is the one to read such a type."""
     pydantic = importlib.import_module("pydantic")
     try:
@@ -232,14 +246,6 @@ def _adapter(model: Any) -> Any:
     if not getattr(adapter, "pydantic_complete", True) and not adapter.rebuild(raise_errors=False):
         raise _unfinished(model)
     return adapter
-
-
-def _adapter_for(model: Any) -> Any:
-    try:
-        return _cached_adapter(model)
-    except TypeError:
-        # Not hashable, as an `Annotated` with a list in it is not.
-        return _adapter(model)
 
 
 def _with_pydantic(body: bytes, adapter: Any, value: Any) -> tuple[Any, _Misfits | None]:
@@ -350,12 +356,8 @@ def _problem_of_pydantic(error: Mapping[str, Any]) -> PayloadProblem:
 # msgspec
 
 
-@functools.lru_cache(maxsize=128)
-def _cached_for_msgspec(model: Any) -> Any:
-    return _checked_for_msgspec(model)
-
-
-def _checked_for_msgspec(model: Any) -> Any:
+@_cached
+def _for_msgspec(model: Any) -> Any:
     """Return a type as msgspec takes it, seen to be readable before there is a body that a traceback could show."""
     check_version("msgspec", needed_by=f"reading a payload as {_name(model)}")
     plain = expanded(model)
@@ -364,14 +366,6 @@ def _checked_for_msgspec(model: Any) -> Any:
     except NameError:
         raise _unfinished(model) from None
     return plain
-
-
-def _for_msgspec(model: Any) -> Any:
-    try:
-        return _cached_for_msgspec(model)
-    except TypeError:
-        # Not hashable, as an `Annotated` with a list in it is not; or it cannot be read, which is said once more.
-        return _checked_for_msgspec(model)
 
 
 def _check_fields(model: Any) -> None:
