@@ -26,8 +26,6 @@ from .exceptions import (
     WebhookError,
 )
 
-# For users who annotate with `Event` and import no adapter, because they forgot the decorator.
-
 __all__ = [
     "BodyTooLargeError",
     "BodyUnavailableError",

@@ -48,6 +48,12 @@ async def in_thread(function: Callable[[], T]) -> T:
     return function()
 
 
+async def settled(result: Awaitable[Any]) -> Any:
+    """Return what an awaitable gives, and if a plain function returned what an async one gives, what that gives."""
+    found = await result
+    return await found if hasattr(found, "__await__") else found
+
+
 async def finished(
     work: Callable[[], Coroutine[Any, Any, T]], undo: Callable[[], Coroutine[Any, Any, object]] | None = None
 ) -> T:

@@ -16,6 +16,7 @@ import functools
 import io
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
+from ._event_loops import settled
 from ._extras import importing
 from ._http import wsgi
 from ._http.body import (
@@ -26,9 +27,9 @@ from ._http.body import (
     missing_body,
     parse_content_length,
 )
-from ._http.callables import check_handler, mark
+from ._http.callables import check_handler, checked, mark
 from ._http.receiver import Arguments, Receiver, Stack
-from ._http.signatures import check_request_and_event
+from ._http.signatures import check_event_parameter
 from ._http.source import ABSENT, SETTING, Given, is_decorated
 
 with importing("django", needed_by=__name__):
@@ -147,13 +148,12 @@ def listrak_webhook(
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         is_async = _is_async(view)
         arguments.check_guard(can_await=is_async)
-        check_handler(view)
         _check_view(view)
         endpoint: Any = _async_endpoint(arguments, view) if is_async else _endpoint(arguments, view)
         # What Django's own csrf_exempt and login_not_required set.
         endpoint.csrf_exempt = True
-        mark(endpoint)
         endpoint.login_required = False
+        mark(endpoint)
         return cast("Callable[..., Any]", endpoint)
 
     return decorate
@@ -168,7 +168,8 @@ def _endpoint(arguments: Arguments[HttpRequest], view: Callable[..., Any]) -> Ca
             return HttpResponseNotAllowed(["POST"])
         with receiver.receive(request) as reception:
             if reception.event is not None:
-                reception.response = _response(view, view(request, reception.event, *args, **kwargs))
+                result = view(request, reception.event, *args, **kwargs)
+                reception.response = _SYNC.empty() if result is None else checked(view, result, HttpResponseBase)
         return cast("HttpResponseBase", reception.response)
 
     return endpoint
@@ -185,7 +186,8 @@ def _async_endpoint(
             return HttpResponseNotAllowed(["POST"])
         async with receiver.receive(request) as reception:
             if reception.event is not None:
-                reception.response = _response(view, await view(request, reception.event, *args, **kwargs))
+                result = await view(request, reception.event, *args, **kwargs)
+                reception.response = _ASYNC.empty() if result is None else checked(view, result, HttpResponseBase)
         return cast("HttpResponseBase", reception.response)
 
     return endpoint
@@ -206,27 +208,16 @@ def _check_view(view: Callable[..., Any]) -> None:
 
     Raises:
         ConfigurationError: it does not take a request and an event by position, or its parameter for the event is
-            annotated with another type.
+            annotated with another type; or no decorator of ours can serve it.
     """
     if isinstance(view, functools.partial):
         # From `method_decorator`, once for each request.
         return
-    name = getattr(view, "__name__", "the view")
+    check_handler(view)
     on_dispatch = (
         'on a class-based view the decorator belongs on dispatch: method_decorator(listrak_webhook, name="dispatch")'
     )
-    check_request_and_event(view, name, on_dispatch, takes_self=False)
-
-
-def _response(view: Callable[..., Any], result: object) -> HttpResponseBase:
-    if result is None:
-        return HttpResponse()
-    if isinstance(result, HttpResponseBase):
-        return result
-    raise TypeError(
-        f"{getattr(view, '__name__', 'the view')} returned an object of the type {type(result).__name__}, which is not "
-        "an HttpResponse; return a response such as JsonResponse, or None for an empty 200"
-    )
+    check_event_parameter(view, in_front=1, advice=on_dispatch, takes_self=False)
 
 
 class _Django(Stack[HttpRequest, "HttpResponseBase"]):
@@ -291,7 +282,7 @@ class _Async(_Django):
 
     def call(self, function: Callable[..., Any], *args: object) -> Any:
         # What may block runs in Django's thread for such code.
-        return function(*args) if iscoroutinefunction(function) else sync_to_async(function)(*args)
+        return function(*args) if iscoroutinefunction(function) else settled(sync_to_async(function)(*args))
 
 
 _SYNC = _Sync()

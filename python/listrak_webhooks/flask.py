@@ -23,9 +23,9 @@ from weakref import WeakSet
 from ._extras import importing
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
-from ._http.callables import check_handler, mark
+from ._http.callables import check_handler, mark, name_of
 from ._http.receiver import Arguments, Receiver, Stack
-from ._http.signatures import check_annotation, resolved_signature
+from ._http.signatures import check_event_parameter
 from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
 from .exceptions import ConfigurationError
 from .instrumentation import logger
@@ -149,7 +149,6 @@ def listrak_webhook(
     receiver = Receiver(_STACK, arguments)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., ResponseReturnValue]:
-        check_handler(view)
         _check_view(view)
 
         @functools.wraps(view)
@@ -271,30 +270,15 @@ def _check_view(view: Callable[..., Any]) -> None:
     """Find, before a delivery is lost on it, what a view lacks.
 
     Raises:
-        ConfigurationError: it takes nothing by position, so that the event cannot be passed to it; its parameter for
-            the event is annotated with another type; or it is async, and Flask's extra for that is not installed.
+        ConfigurationError: no decorator of ours can serve it, or the event cannot be passed to it; or it is async, and
+            Flask's extra for that is not installed.
     """
-    name = getattr(view, "__name__", "the view")
-    by_position = {
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    }
-    try:
-        parameters = [*resolved_signature(view).parameters.values()]
-    except ValueError:
-        # Something built in, which does not tell.
-        return
-    if parameters and parameters[0].name == "self":
-        # Of a method; the event comes behind it.
-        del parameters[0]
-    if not parameters or parameters[0].kind not in by_position:
-        raise ConfigurationError(
-            f"{name} takes no event; it needs a first parameter for it, and in a MethodView the decorator belongs on "
-            "the method, not in `decorators`"
-        )
-    check_annotation(name, parameters[0])
+    check_handler(view)
+    check_event_parameter(
+        view, in_front=0, advice="in a MethodView the decorator belongs on the method, not in `decorators`"
+    )
     if inspect.iscoroutinefunction(view) and importlib.util.find_spec("asgiref") is None:
         raise ConfigurationError(
-            f"{name} is async, which Flask runs only with its extra; install it with: pip install 'flask[async]'"
+            f"{name_of(view)} is async, which Flask runs only with its extra; "
+            "install it with: pip install 'flask[async]'"
         )

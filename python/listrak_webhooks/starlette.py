@@ -24,15 +24,14 @@ from ._extras import importing
 with importing("starlette", needed_by=__name__):
     from starlette.requests import Request
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from ._http.body import DEFAULT_BODY_TIMEOUT
-from ._http.callables import check_handler, mark, name_of, runs_in_loop
+from ._http.callables import check_handler, checked, mark, name_of
 from ._http.receiver import Arguments, Receiver
-from ._http.signatures import check_request_and_event
+from ._http.signatures import check_event_parameter
 from ._http.source import ABSENT, Given, is_decorated
-from ._http.starlette import StarletteStack
+from ._http.starlette import StarletteStack, in_loop
 from .exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def listrak_webhook(
 
     def decorate(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         _check_endpoint(endpoint)
-        call = endpoint if runs_in_loop(endpoint) else functools.partial(run_in_threadpool, endpoint)
+        call = in_loop(endpoint)
 
         @functools.wraps(endpoint)
         async def decorated(*args: Any, **kwargs: Any) -> Response:
@@ -122,9 +121,7 @@ def listrak_webhook(
             async with receiver.receive(args[-1]) as reception:
                 if reception.event is not None:
                     result = await call(*args, reception.event, **kwargs)
-                    # Of a plain wrapper that returned what an async endpoint gives.
-                    result = await result if inspect.isawaitable(result) else result
-                    reception.response = _response(endpoint, result)
+                    reception.response = _STACK.empty() if result is None else checked(endpoint, result, Response)
             return cast("Response", reception.response)
 
         mark(decorated)
@@ -161,17 +158,6 @@ class _Starlette(StarletteStack[Response]):
 _STACK = _Starlette()
 
 
-def _response(endpoint: Callable[..., Any], result: object) -> Response:
-    if result is None:
-        return Response()
-    if isinstance(result, Response):
-        return result
-    raise TypeError(
-        f"{name_of(endpoint)} returned an object of the type {type(result).__name__}, which is not a Response; return "
-        "one, such as a JSONResponse, or None for an empty 200"
-    )
-
-
 def _check_endpoint(endpoint: Callable[..., Any]) -> None:
     """Find an endpoint that the request and the event cannot be passed to, before a delivery is lost on it.
 
@@ -184,4 +170,4 @@ def _check_endpoint(endpoint: Callable[..., Any]) -> None:
             f"{name} is a class; put the decorator on its method: async def post(self, request, event)"
         )
     check_handler(endpoint)
-    check_request_and_event(endpoint, name, "a method of an HTTPEndpoint has them behind self", takes_self=True)
+    check_event_parameter(endpoint, in_front=1, advice="a method of an HTTPEndpoint has them behind self")

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from support.apps import call_asgi
 from support.conformance import every_awaiting_variant
-from support.deliveries import Delivery
+from support.deliveries import Delivery, forged
 from support.helpers import SECRET
 
 if TYPE_CHECKING:
@@ -167,6 +167,20 @@ def test_a_plain_resolver_that_returns_what_an_async_one_gives(variant: Variant)
     with variant.endpoint(lambda event: seen.append(event), resolver=lambda request: look_up(request)) as endpoint:
         assert endpoint.send(Delivery()).status == 200
     assert len(seen) == 1
+
+
+@every_awaiting_variant
+def test_a_plain_on_rejected_that_returns_what_an_async_one_gives(variant: Variant) -> None:
+    """It is awaited, as a resolver's is."""
+    told: list[object] = []
+
+    async def tell(error: object) -> None:
+        await asyncio.sleep(0)
+        told.append(error)
+
+    with variant.endpoint(lambda event: None, on_rejected=lambda error, request: tell(error)) as endpoint:
+        assert endpoint.send(Delivery(headers=forged())).status == 401
+    assert len(told) == 1
 
 
 class TestDecoratorsAroundStarlette:

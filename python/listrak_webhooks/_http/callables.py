@@ -6,12 +6,14 @@ import asyncio
 import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from listrak_webhooks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 
 def name_of(handler: Callable[..., Any]) -> str:
@@ -109,3 +111,22 @@ def check_handler(handler: Any) -> None:
             f"{name} yields, and what it yields would be made after the delivery counts as handled; let it return a "
             "response"
         )
+
+
+def checked(handler: Any, result: object, kind: type[T]) -> T:
+    """Return what a handler returned, if it is a response.
+
+    Args:
+        handler: the user's.
+        result: what it returned.
+        kind: the class of the framework's responses.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(result, kind):
+        return result
+    raise TypeError(
+        f"{name_of(handler)} returned an object of the type {type(result).__name__}, which is not a response of the "
+        "framework's; return one, or None for an empty 200"
+    )

@@ -179,11 +179,7 @@ class Receiver(Generic[Request, Response]):
         arguments = self.arguments
         if arguments.resolver is None:
             return arguments.source.get()
-        found = yield partial(self.stack.call, arguments.resolver, request)
-        if hasattr(found, "__await__"):
-            # Of a plain function that returned what an async one gives.
-            found = yield lambda: found
-        return check_resolved(found)
+        return check_resolved((yield partial(self.stack.call, arguments.resolver, request)))
 
     async def averify(self, request: Request) -> Event:
         """Do as `verify`, for stacks whose `body` is async: without steps, which cost more than the verification."""
@@ -191,8 +187,7 @@ class Receiver(Generic[Request, Response]):
         if arguments.resolver is None:
             webhook = arguments.source.get()
         else:
-            found: Any = await cast("Awaitable[Webhook]", stack.call(arguments.resolver, request))
-            webhook = check_resolved(await found if hasattr(found, "__await__") else found)
+            webhook = check_resolved(await cast("Awaitable[Webhook]", stack.call(arguments.resolver, request)))
         body = await cast("Awaitable[Body]", stack.body(request, webhook, arguments.body_timeout))
         return verify(webhook, body, stack.headers(request))
 

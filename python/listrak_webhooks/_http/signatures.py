@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Union, get_args, g
 
 from listrak_webhooks._core import Event
 from listrak_webhooks._payload import models
-from listrak_webhooks._payload.aliases import expanded
+from listrak_webhooks._payload.aliases import expanded, without_alias
 from listrak_webhooks.exceptions import ConfigurationError
 
-from .callables import layers
+from .callables import layers, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,16 +59,39 @@ def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
         return annotation
 
 
-def check_annotation(name: str, parameter: inspect.Parameter) -> None:
-    """Find, before a delivery is lost on it, an event's parameter that is to be something else.
+def check_event_parameter(view: Callable[..., Any], *, in_front: int, advice: str, takes_self: bool = True) -> None:
+    """Find a view that the event cannot be passed to by position, before a delivery is lost on it.
 
     Args:
-        name: what the view is called.
-        parameter: where it gets the event, with an annotation that is not text, if that could be resolved.
+        view: it gets what its URL has by name.
+        in_front: how many arguments come before the event: the request, or none.
+        advice: what to say of methods.
+        takes_self: whether it may be a method.
 
     Raises:
-        ConfigurationError: its annotation is of a type that an `Event` is not.
+        ConfigurationError: it is one, or its parameter for the event is annotated with a type that an `Event` is not.
     """
+    try:
+        signature = resolved_signature(view)
+    except ValueError:
+        # Something built in, which does not tell.
+        return
+    name, parameters = name_of(view), [*signature.parameters.values()]
+    is_method = bool(parameters) and parameters[0].name == "self"
+    if is_method:
+        del parameters[0]
+    try:
+        signature.replace(parameters=parameters).bind_partial(*[None] * (in_front + 1))
+        is_fit = takes_self or not is_method
+    except TypeError:
+        is_fit = False
+    if not is_fit:
+        of_both = "two parameters, for the request and the event in this order"
+        needed = of_both if in_front else "a first parameter for it"
+        raise ConfigurationError(f"{name} takes no event; it needs {needed}, and {advice}")
+    if in_front and is_event(parameters[0].annotation):
+        raise ConfigurationError(f"{name} takes the event first, and gets the request first; swap the two")
+    parameter = parameters[min(in_front, len(parameters) - 1)]
     variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     if parameter.kind not in variable and not _admits_event(parameter.annotation):
         kind = getattr(parameter.annotation, "__name__", parameter.annotation)
@@ -78,44 +101,24 @@ def check_annotation(name: str, parameter: inspect.Parameter) -> None:
         )
 
 
-def check_request_and_event(view: Callable[..., Any], name: str, of_methods: str, *, takes_self: bool) -> None:
-    """Find a view that the request and the event cannot be passed to by position, in this order.
-
-    Args:
-        view: it gets what its URL has by name.
-        name: what it is called.
-        of_methods: what to say of methods.
-        takes_self: whether it may be a method.
-
-    Raises:
-        ConfigurationError: it is one.
-    """
+def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return a type and its notes."""
     try:
-        signature = resolved_signature(view)
-    except ValueError:
-        # Something built in, which does not tell.
-        return
-    parameters = [*signature.parameters.values()]
-    is_method = bool(parameters) and parameters[0].name == "self"
-    if is_method:
-        del parameters[0]
-    try:
-        signature.replace(parameters=parameters).bind_partial(None, None)
-        is_fit = takes_self or not is_method
-    except TypeError:
-        is_fit = False
-    if not is_fit:
-        raise ConfigurationError(
-            f"{name} takes no event; it needs two parameters, for the request and the event in this order, and "
-            f"{of_methods}"
-        )
-    if parameters and _is_event(parameters[0].annotation):
-        raise ConfigurationError(f"{name} takes the event first, and gets the request first; swap the two")
-    check_annotation(name, parameters[min(1, len(parameters) - 1)])
+        annotation = without_alias(annotation)
+    except (TypeError, NameError):
+        # An alias that names itself, or what is not there: FastAPI says so.
+        return annotation, ()
+    if get_origin(annotation) is not Annotated:
+        return annotation, ()
+    bare, *notes = get_args(annotation)
+    return bare, tuple(notes)
 
 
-def _is_event(annotation: Any) -> bool:
-    return (get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation) is Event
+def is_event(annotation: Any) -> bool:
+    """Return whether it is `Event`, or a text that names it."""
+    bare, _ = split(annotation)
+    text = bare.__forward_arg__ if isinstance(bare, ForwardRef) else bare
+    return text is Event or text in ("Event", "listrak_webhooks.Event")
 
 
 def _admits_event(annotation: Any) -> bool:

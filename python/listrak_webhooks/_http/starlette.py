@@ -9,15 +9,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from listrak_webhooks._event_loops import settled
 from listrak_webhooks.exceptions import WebhookError
 
 from . import asgi
 from .body import Body, body_consumed, body_over_framework_limit, body_unreadable
-from .callables import is_async
+from .callables import runs_in_loop
 from .receiver import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from listrak_webhooks._core import Webhook
     from listrak_webhooks._types import Headers
@@ -58,4 +59,11 @@ class StarletteStack(Stack[Request, Response]):
         return body
 
     def call(self, function: Callable[..., Any], *args: object) -> Any:
-        return function(*args) if is_async(function) else run_in_threadpool(function, *args)
+        return in_loop(function)(*args)
+
+
+def in_loop(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Return what an event loop calls `function` by: itself, or a thread in which it may block."""
+    if runs_in_loop(function):
+        return function
+    return lambda *args, **kwargs: settled(run_in_threadpool(function, *args, **kwargs))

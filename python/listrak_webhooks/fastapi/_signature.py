@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ForwardRef, NamedTuple
 
 from fastapi.dependencies.utils import get_dependant
 from fastapi.params import Body, Depends, Param
 
-from listrak_webhooks._core import Event
 from listrak_webhooks._http.callables import name_of
-from listrak_webhooks._http.signatures import resolved_signature
+from listrak_webhooks._http.signatures import is_event, resolved_signature, split
 from listrak_webhooks._payload import models
-from listrak_webhooks._payload.aliases import without_alias
 from listrak_webhooks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ class HandlerSignature(NamedTuple):
         signature = resolved_signature(handler)
         parameters = signature.parameters.values()
         for parameter in parameters:
-            if _is_text(parameter.annotation) and not _is_event(parameter.annotation):
+            if _is_text(parameter.annotation) and not is_event(parameter.annotation):
                 raise ConfigurationError(
                     f"{name} has a parameter {parameter.name} whose annotation names what is not there; "
                     "it must be at the top of the module, imported at run time and not for type checkers alone"
@@ -140,41 +138,22 @@ def _is_text(annotation: Any) -> bool:
     return isinstance(annotation, str | ForwardRef)
 
 
-def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a type and its notes."""
-    try:
-        annotation = without_alias(annotation)
-    except (TypeError, NameError):
-        # An alias that names itself, or what is not there: FastAPI says so.
-        return annotation, ()
-    if get_origin(annotation) is not Annotated:
-        return annotation, ()
-    bare, *notes = get_args(annotation)
-    return bare, tuple(notes)
-
-
-def _is_event(annotation: Any) -> bool:
-    bare, _ = _split(annotation)
-    text = bare.__forward_arg__ if isinstance(bare, ForwardRef) else bare
-    return text is Event or text in ("Event", "listrak_webhooks.Event")
-
-
 def _is_filled_by_fastapi(parameter: inspect.Parameter) -> bool:
     """Return whether `Depends`, `Query` and the like say so: as the default in the older style."""
-    _, notes = _split(parameter.annotation)
+    _, notes = split(parameter.annotation)
     return any(isinstance(each, _FASTAPI_MARKERS) for each in (parameter.default, *notes))
 
 
 def _takes_event(parameter: inspect.Parameter) -> bool:
-    return _is_event(parameter.annotation) and not _is_filled_by_fastapi(parameter)
+    return is_event(parameter.annotation) and not _is_filled_by_fastapi(parameter)
 
 
 def _takes_model(parameter: inspect.Parameter, parse_as: Any) -> bool:
     if _is_filled_by_fastapi(parameter):
         return False
-    bare, _ = _split(parameter.annotation)
+    bare, _ = split(parameter.annotation)
     if parse_as is not None:
-        return _are_same(parameter.annotation, parse_as) or _are_same(bare, _split(parse_as)[0])
+        return _are_same(parameter.annotation, parse_as) or _are_same(bare, split(parse_as)[0])
     return models.is_model(bare) and not _has_foreign_note(parameter.annotation)
 
 
@@ -184,7 +163,7 @@ def _are_same(one: Any, other: Any) -> bool:
 
 def _type_of(model: inspect.Parameter, parse_as: Any) -> Any:
     """Return what to parse the payload as, with all notes: validators, tags and constraints are among them."""
-    bare, notes = _split(model.annotation)
+    bare, notes = split(model.annotation)
     if notes and any(not isinstance(note, str) for note in notes):
         return model.annotation
     return bare if parse_as is None else parse_as
@@ -192,7 +171,7 @@ def _type_of(model: inspect.Parameter, parse_as: Any) -> Any:
 
 def _has_foreign_note(annotation: Any) -> bool:
     """Return whether a note is by another library, which fills the parameter: dishka's `FromDishka` is one."""
-    return not all(map(_is_of_the_type, _split(annotation)[1]))
+    return not all(map(_is_of_the_type, split(annotation)[1]))
 
 
 def _is_of_the_type(note: Any) -> bool:
