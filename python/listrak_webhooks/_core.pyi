@@ -269,7 +269,7 @@ class Event:
         Raises:
             PayloadError: the body is not JSON, or does not fit. The message and `problems` tell where and what was
                 expected, and none of the values.
-            ModuleNotFoundError: the library that the type needs is not installed.
+            ImportError: the library that the type needs is not installed, or too old.
             TypeError: neither library can read such a type.
 
         Example:

@@ -8,7 +8,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::payload::lookup::Node as _;
 use crate::payload::scan;
-use crate::py::arguments::Model;
+use crate::py::arguments::{Data, Model};
 use crate::py::body::LARGE_BODY;
 use crate::py::error::Result;
 use crate::py::literals::{EncodingName, JourneyName};
@@ -345,7 +345,7 @@ impl Event {
     /// Raises:
     ///     PayloadError: the body is not JSON, or does not fit. The message and `problems` tell where and what was
     ///         expected, and none of the values.
-    ///     ModuleNotFoundError: the library that the type needs is not installed.
+    ///     ImportError: the library that the type needs is not installed, or too old.
     ///     TypeError: neither library can read such a type.
     ///
     /// Example:
@@ -385,7 +385,7 @@ impl Event {
     ///     ValueError: it is not what `to_dict` returns in this version.
     #[classmethod]
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
-    fn from_dict(_class: &Bound<'_, PyType>, data: serialize::Data<'_>) -> Result<Self> {
+    fn from_dict(_class: &Bound<'_, PyType>, data: Data<'_>) -> Result<Self> {
         serialize::from_dict(&data)
     }
 

@@ -1,20 +1,14 @@
 //! An event on its way through a task queue: to plain JSON types and back.
 
-use std::convert::Infallible;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-#[cfg(feature = "stub")]
-use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
 
-use crate::py::arguments::{self, MAX_TOLERANCE};
+use crate::py::arguments::{self, Data, MAX_TOLERANCE};
 use crate::py::body::type_name;
 use crate::py::error::{Error, Result};
 use crate::py::event::Event;
-#[cfg(feature = "stub")]
-use crate::py::hints;
 use crate::py::payload::Reading;
 use crate::verify::Verified;
 use crate::verify::signature::{Encoding, MAC_LEN};
@@ -66,20 +60,6 @@ pub(crate) fn to_dict<'py>(event: &Event, py: Python<'py>, body: Body) -> Result
         Body::Bytes => data.set_item("body", bytes)?,
     }
     Ok(data)
-}
-
-/// What `from_dict` is given.
-pub(crate) struct Data<'py>(Bound<'py, PyAny>);
-
-impl<'py> FromPyObject<'_, 'py> for Data<'py> {
-    type Error = Infallible;
-
-    #[cfg(feature = "stub")]
-    const INPUT_TYPE: PyStaticExpr = hints::DICT;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
-        Ok(Self(object.to_owned()))
-    }
 }
 
 /// See that `data` is of the form that this version writes.

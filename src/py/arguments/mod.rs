@@ -146,32 +146,36 @@ impl<'py> IntoPyObject<'py> for Clock {
     }
 }
 
-/// Whatever holds the headers, as it is.
-pub(crate) struct Headers<'py>(pub(crate) Bound<'py, PyAny>);
+/// Makes a type of an argument that is taken as it is, and what the stub calls it.
+macro_rules! as_it_is {
+    ($(#[$attribute:meta])* $name:ident, typed $hint:expr) => {
+        $(#[$attribute])*
+        pub(crate) struct $name<'py>(pub(crate) Bound<'py, PyAny>);
 
-impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
-    type Error = Infallible;
+        impl<'py> FromPyObject<'_, 'py> for $name<'py> {
+            type Error = Infallible;
 
-    #[cfg(feature = "stub")]
-    const INPUT_TYPE: PyStaticExpr = hints::HEADERS;
+            #[cfg(feature = "stub")]
+            const INPUT_TYPE: PyStaticExpr = $hint;
 
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
-        Ok(Self(object.to_owned()))
-    }
+            fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+                Ok(Self(object.to_owned()))
+            }
+        }
+    };
 }
 
-/// A type of the user's, for a library of the user's to read.
-pub(crate) struct Model<'py>(pub(crate) Bound<'py, PyAny>);
-
-impl<'py> FromPyObject<'_, 'py> for Model<'py> {
-    type Error = Infallible;
-
-    #[cfg(feature = "stub")]
-    const INPUT_TYPE: PyStaticExpr = hints::MODEL;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
-        Ok(Self(object.to_owned()))
-    }
+as_it_is! {
+    /// Whatever holds the headers.
+    Headers, typed hints::HEADERS
+}
+as_it_is! {
+    /// A type of the user's, for a library of the user's to read.
+    Model, typed hints::MODEL
+}
+as_it_is! {
+    /// What `from_dict` is given.
+    Data, typed hints::DICT
 }
 
 /// The text that is `argument`. Fails with [`Error::Configuration`].
