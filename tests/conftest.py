@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +21,6 @@ settings.load_profile("listrak_webhooks")
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from support.redis_doubles import Proxy
 
@@ -133,3 +135,18 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Place, No
 
     with override_settings(CACHES=django_caches(port, memcached_port)):
         yield Place(tmp_path, port, memcached_port)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the path of a database that is not there yet."""
+    return tmp_path / "deliveries.db"
+
+
+@pytest.fixture
+def fast_path(tmp_path: Path) -> Generator[Path, None, None]:
+    """Return the path of a database in memory, where there is such a file system: no test here is about a disk."""
+    memory = Path("/dev/shm")  # noqa: S108
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=memory)) if memory.is_dir() else tmp_path
+        yield Path(folder) / "deliveries.db"

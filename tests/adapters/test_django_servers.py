@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from listrak_webhooks import Event, Webhook
-from support.apps import configure_django, django_app
+from support.apps import configure_django, django_app, swallow
 from support.deliveries import PATH, Delivery, forged, logged, one_rejection, signed
 from support.django_views import ECHO, REJECTED, AsyncReceiver, Receiver, async_echo, echo, on_dispatch, reader
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
@@ -30,7 +30,7 @@ from django.http import HttpRequest, JsonResponse  # noqa: E402
 from listrak_webhooks.django import listrak_webhook  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("secret_in_settings")
@@ -43,17 +43,6 @@ SHORT_WAIT = "/short-wait"
 def short_wait() -> float:
     """Return the seconds that a body may take to arrive at `SHORT_WAIT`."""
     return 0.3
-
-
-def swallow(app: Any) -> Callable[..., Any]:
-    """Return WSGI middleware that reads the body and gives nothing back, as some that log do."""
-
-    def middleware(environ: dict[str, Any], start_response: Any) -> Any:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        assert len(environ["wsgi.input"].read(length)) == length
-        return app(environ, start_response)
-
-    return middleware
 
 
 class TestWsgirefServer:

@@ -13,6 +13,7 @@ import flask
 import pytest
 from listrak_webhooks import Event, Webhook
 from listrak_webhooks.flask import listrak_webhook
+from support.apps import swallow
 from support.deliveries import PATH, Delivery, forged, logged, one_rejection, signed
 from support.flask_views import ECHO, echo, make_app, never
 from support.helpers import BODY, SECRET, SIGNATURE, TIMESTAMP
@@ -28,7 +29,7 @@ from support.servers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("no_secret_around")
@@ -44,17 +45,6 @@ def app() -> flask.Flask:
 def short_wait() -> float:
     """Return a short time for a body to arrive."""
     return 0.3
-
-
-def swallow(app: Any) -> Callable[..., Any]:
-    """Return WSGI middleware that reads the body and gives nothing back, as some that log do."""
-
-    def middleware(environ: dict[str, Any], start_response: Any) -> Any:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        assert len(environ["wsgi.input"].read(length)) == length
-        return app(environ, start_response)
-
-    return middleware
 
 
 class TestWerkzeugServer:

@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Return the path of a database that is not there yet."""
-    return tmp_path / "deliveries.db"
-
-
 class TestPlace:
     """A path that cannot be a database is found when the guard is made, not by the first delivery."""
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,23 +18,9 @@ from support.helpers import BODY, NOW, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from listrak_webhooks import Event
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Return the path of a database that is not there yet."""
-    return tmp_path / "deliveries.db"
-
-
-@pytest.fixture
-def fast_path(tmp_path: Path) -> Generator[Path, None, None]:
-    """Return the path of a database in memory, where there is such a file system: no test here is about a disk."""
-    memory = Path("/dev/shm")  # noqa: S108
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=memory)) if memory.is_dir() else tmp_path
-        yield Path(folder) / "deliveries.db"
 
 
 def connect(path: Path) -> contextlib.closing[sqlite3.Connection]:

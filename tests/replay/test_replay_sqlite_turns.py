@@ -9,10 +9,8 @@ import random
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,21 +22,7 @@ from support.scripts import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Return the path of a database that is not there yet."""
-    return tmp_path / "deliveries.db"
-
-
-@pytest.fixture
-def fast_path(tmp_path: Path) -> Generator[Path, None, None]:
-    """Return the path of a database in memory, where there is such a file system: no test here is about a disk."""
-    memory = Path("/dev/shm")  # noqa: S108
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=memory)) if memory.is_dir() else tmp_path
-        yield Path(folder) / "deliveries.db"
+    from pathlib import Path
 
 
 WRITER = """

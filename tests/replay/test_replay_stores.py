@@ -40,12 +40,6 @@ def one_record(caplog: pytest.LogCaptureFixture, level: int) -> str:
     return record.getMessage()
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Return the path of a database that is not there yet."""
-    return tmp_path / "deliveries.db"
-
-
 @contextlib.contextmanager
 def locked(path: Path) -> Generator[None, None, None]:
     """Hold the write lock of a database, as another process would."""

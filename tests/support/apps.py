@@ -214,3 +214,14 @@ def call_django(app: Any, delivery: Delivery, *, asgi: bool = False) -> Answer:
         assert error is not None
         raise error
     return answer
+
+
+def swallow(app: Any) -> Callable[..., Any]:
+    """Return WSGI middleware that reads the body and gives nothing back, as some that log do."""
+
+    def middleware(environ: dict[str, Any], start_response: Any) -> Any:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        assert len(environ["wsgi.input"].read(length)) == length
+        return app(environ, start_response)
+
+    return middleware

@@ -58,6 +58,21 @@ def is_first(guard: Any, event: Event) -> bool:
 # A Redis server.
 
 
+def wait_for_response(port: int, command: bytes, response: bytes) -> None:
+    """Send a server a command until it gives this response."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                connection.sendall(command + b"\r\n")
+                if connection.recv(64) == response + b"\r\n":
+                    return
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, f"the server at port {port} does not respond to {command!r}"
+        time.sleep(0.02)
+
+
 class RedisServer:
     """A Redis server of the tests' own, which keeps its data across a restart."""
 
@@ -72,17 +87,7 @@ class RedisServer:
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                    connection.sendall(b"PING\r\n")
-                    if connection.recv(64) == b"+PONG\r\n":
-                        return
-            except OSError:
-                pass
-            assert time.monotonic() < deadline, "redis-server does not answer"
-            time.sleep(0.02)
+        wait_for_response(self.port, b"PING", b"+PONG")
 
     def stop(self) -> None:
         """Stop it as a crash would."""
@@ -108,17 +113,7 @@ class MemcachedServer:
 
     def clear(self) -> None:
         """Forget everything, and wait until the server responds."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                    connection.sendall(b"flush_all\r\n")
-                    if connection.recv(64) == b"OK\r\n":
-                        return
-            except OSError:
-                pass
-            assert time.monotonic() < deadline, "memcached does not respond"
-            time.sleep(0.02)
+        wait_for_response(self.port, b"flush_all", b"OK")
 
     def stop(self) -> None:
         """Stop it."""
