@@ -19,14 +19,14 @@ use crate::verify::header::Header;
 use crate::verify::refusal::Refusal;
 
 /// A header's value, as it was received.
-pub(crate) enum Value<'py> {
+pub(crate) enum HeaderValue<'py> {
     /// Text, from most containers.
     Text(Bound<'py, PyString>),
     /// Bytes, from ASGI.
     Bytes(Bound<'py, PyBytes>),
 }
 
-impl<'py> Value<'py> {
+impl<'py> HeaderValue<'py> {
     /// The single value in `object`.
     ///
     /// # Errors
@@ -111,14 +111,14 @@ fn wrong_value_type(object: &Bound<'_, PyAny>, header: Header) -> Error {
 ///
 /// [`Refusal::MissingHeader`], [`Refusal::RepeatedHeader`], [`Error::WrongType`], and whatever a container of the caller's
 /// own raises while it is read.
-pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Value<'py>)> {
-    let mut found = Found::default();
+pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(HeaderValue<'py>, HeaderValue<'py>)> {
+    let mut found = HeaderPair::default();
     if let Ok(dict) = headers.cast_exact::<PyDict>() {
         // Nothing that can run Python code, such as an exception that wakes the garbage collector, may happen while a
         // dict is being walked: it could change under us.
         let candidates: SmallVec<[_; 2]> = dict.iter().filter(|(name, _)| may_be_ours(name)).collect();
         for (name, value) in candidates {
-            found.offer(&name, value, Kind::Mapping)?;
+            found.offer(&name, value, ContainerKind::Mapping)?;
         }
     } else {
         found.read_container(headers)?;
@@ -130,7 +130,7 @@ pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Valu
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ContainerKind {
     /// Names are keys, and may be those of an environ.
     Mapping,
     /// Names are header names, nothing else.
@@ -138,15 +138,15 @@ enum Kind {
 }
 
 #[derive(Default)]
-struct Found<'py> {
+struct HeaderPair<'py> {
     timestamp: Slot<'py>,
     signature: Slot<'py>,
 }
 
-impl<'py> Found<'py> {
+impl<'py> HeaderPair<'py> {
     fn read_container(&mut self, headers: &Bound<'py, PyAny>) -> Result<()> {
         if headers.is_exact_instance_of::<PyList>() {
-            return self.read_pairs(headers, headers, Kind::Pairs);
+            return self.read_pairs(headers, headers, ContainerKind::Pairs);
         }
         if headers.is_none() || headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>() {
             return Err(wrong_container(headers));
@@ -155,7 +155,7 @@ impl<'py> Found<'py> {
             Ok(Some(Given::List(pairs))) => {
                 return pairs
                     .iter()
-                    .try_for_each(|pair| self.read_pair(pair, headers, Kind::Pairs));
+                    .try_for_each(|pair| self.read_pair(pair, headers, ContainerKind::Pairs));
             }
             // A text is never to be walked, whatever holds it.
             Ok(Some(_)) | Err(Unreadable::Empty) => return Err(wrong_container(headers)),
@@ -166,13 +166,18 @@ impl<'py> Found<'py> {
         // `http.client` messages, `multi_items` of httpx, and `items` of every other mapping.
         for method in ["raw_items", "multi_items", "items"] {
             if let Some(items) = headers.getattr_opt(method)? {
-                return self.read_pairs(&items.call0()?, headers, Kind::Mapping);
+                return self.read_pairs(&items.call0()?, headers, ContainerKind::Mapping);
             }
         }
-        self.read_pairs(headers, headers, Kind::Pairs)
+        self.read_pairs(headers, headers, ContainerKind::Pairs)
     }
 
-    fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<()> {
+    fn read_pairs(
+        &mut self,
+        pairs: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        kind: ContainerKind,
+    ) -> Result<()> {
         let iterator = pairs.try_iter().map_err(|error| {
             // One with a traceback was raised in an `__iter__` of the caller's own, and not by `iter`.
             let py = headers.py();
@@ -188,12 +193,12 @@ impl<'py> Found<'py> {
         Ok(())
     }
 
-    fn read_pair(&mut self, pair: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<()> {
+    fn read_pair(&mut self, pair: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: ContainerKind) -> Result<()> {
         let (name, value) = split(pair)?.ok_or_else(|| wrong_container(headers))?;
         self.offer(&name, value, kind)
     }
 
-    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) -> Result<()> {
+    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: ContainerKind) -> Result<()> {
         match which(name, kind)? {
             // A value of `None` means that there is no such header.
             Some(_) if text::is_none(&value)? => {}
@@ -240,10 +245,10 @@ impl<'py> Slot<'py> {
         };
     }
 
-    fn value(self, header: Header) -> Result<Value<'py>> {
+    fn value(self, header: Header) -> Result<HeaderValue<'py>> {
         match self {
             Self::Absent => Err(Refusal::MissingHeader(header).into()),
-            Self::Once(object) => Value::extract(object, header),
+            Self::Once(object) => HeaderValue::extract(object, header),
             Self::Repeated => Err(Refusal::RepeatedHeader(header).into()),
         }
     }
@@ -263,7 +268,7 @@ fn may_be_ours(name: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Which of the two headers `name` is, if either.
-fn which(name: &Bound<'_, PyAny>, kind: Kind) -> Result<Option<Header>, PyErr> {
+fn which(name: &Bound<'_, PyAny>, kind: ContainerKind) -> Result<Option<Header>, PyErr> {
     // A name with a lone surrogate has no UTF-8 form, and is not one of ours.
     let of_text = |text: &Bound<'_, PyString>| which_bytes(text.to_cow().ok()?.as_bytes(), kind);
     if let Ok(text) = name.cast::<PyString>() {
@@ -280,10 +285,10 @@ fn which(name: &Bound<'_, PyAny>, kind: Kind) -> Result<Option<Header>, PyErr> {
     }
 }
 
-fn which_bytes(name: &[u8], kind: Kind) -> Option<Header> {
+fn which_bytes(name: &[u8], kind: ContainerKind) -> Option<Header> {
     [Header::Timestamp, Header::Signature].into_iter().find(|header| {
         name.eq_ignore_ascii_case(header.name().as_bytes())
-            || (kind == Kind::Mapping && name == header.environ_name().as_bytes())
+            || (kind == ContainerKind::Mapping && name == header.environ_name().as_bytes())
     })
 }
 

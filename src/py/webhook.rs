@@ -13,7 +13,7 @@ use crate::py::arguments::{
 use crate::py::body::{self, LARGE_BODY};
 use crate::py::error::{Error, Result};
 use crate::py::event::Event;
-use crate::py::headers::{self, Value};
+use crate::py::headers::{self, HeaderValue};
 use crate::py::literals::AcceptedEncodingName;
 use crate::py::payload::Reading;
 use crate::py::payload::fields::PathsByName;
@@ -247,8 +247,8 @@ impl Webhook {
         now: Option<Now>,
     ) -> Result<Event> {
         let body = body::to_bytes(body, |size| self.verifier.check_size(size))?;
-        let timestamp = Value::extract(timestamp, Header::Timestamp)?;
-        let signature = Value::extract(signature, Header::Signature)?;
+        let timestamp = HeaderValue::extract(timestamp, Header::Timestamp)?;
+        let signature = HeaderValue::extract(signature, Header::Signature)?;
         self.verify_found(body, &timestamp, &signature, now)
     }
 
@@ -380,8 +380,8 @@ impl Webhook {
     fn verify_found(
         &self,
         body: Bound<'_, PyBytes>,
-        timestamp: &Value<'_>,
-        signature: &Value<'_>,
+        timestamp: &HeaderValue<'_>,
+        signature: &HeaderValue<'_>,
         now: Option<Now>,
     ) -> Result<Event> {
         let now = match now {

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn any_one_of_the_256_bits_flipped_is_no_match() {
+    fn any_one_of_the_256_bits_flipped_does_not_match() {
         let key = Key::from_text("listrak-test-secret").unwrap();
         let mac = key.mac(b"body", b"1700000000");
         assert!(key.matches(b"body", b"1700000000", &mac));

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_keys_without_a_key() {
+    fn a_verifier_needs_a_key() {
         assert!(Keys::new([]).is_none());
     }
 

@@ -185,7 +185,7 @@ class TestTooLarge:
 
     @pytest.mark.parametrize("declared", [True, False])
     def test_the_rest_is_read(self, *, declared: bool) -> None:
-        """Up to the end; whoever closes a connection with unread data in it resets it."""
+        """Up to the end; a server that closes a connection with unread data in it resets it."""
         sender = Sender(*[piece(b"x" * 50, more=True)] * 9, piece(b"x" * 50))
         headers = [(b"content-length", b"500")] if declared else []
         with pytest.raises(BodyTooLargeError):
@@ -296,7 +296,7 @@ class TestLarge:
         assert [thread == threading.get_ident() for thread in threads] == [is_in_the_loop]
 
     def test_one_that_does_not_fit_keeps_nobody_waiting(self, app: FastAPI) -> None:
-        """Thousands of problems in one delivery are collected beside the loop, and few of them are sent."""
+        """Thousands of problems in one delivery are collected outside the loop, and few of them are sent."""
 
         class Line(BaseModel):
             sku: str
@@ -340,7 +340,7 @@ def test_a_body_timeout_that_cannot_be_one() -> None:
                 call(**options)
 
 
-def test_a_layer_that_cannot_read_is_no_bad_signature(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_layer_that_cannot_read_is_not_a_bad_signature(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
     """Servers and middleware have exceptions of their own for that."""
     app.post(PATH)(listrak_webhook(_never))
 
