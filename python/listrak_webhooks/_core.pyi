@@ -591,6 +591,11 @@ class Order:
         Where it goes, as the payload holds it; `{}` where that is not there.
         """
     @property
+    def shipping_method(self, /) -> str | None:
+        """
+        How it is shipped, as the shop calls it.
+        """
+    @property
     def shipping_total(self, /) -> Decimal | None:
         """
         What shipping costs, exact.

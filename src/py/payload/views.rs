@@ -186,6 +186,8 @@ view! {
         customer_number: Text = CustomerNumber,
         /// The parcel's number, as sent.
         tracking_number: Text = TrackingNumber,
+        /// How it is shipped, as the shop calls it.
+        shipping_method: Text = ShippingMethod,
         /// When it was placed: aware where the text has a zone, naive otherwise (and then of a zone that nobody states).
         placed_at: Moment = PlacedAt,
         /// What it costs, exact.
