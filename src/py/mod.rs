@@ -4,6 +4,7 @@ mod arguments;
 mod body;
 mod error;
 mod event;
+mod explanation;
 mod headers;
 #[cfg(feature = "stub")]
 mod hints;
@@ -64,6 +65,8 @@ mod _core {
     use super::arguments::built_in_aliases;
     #[pymodule_export]
     use super::event::Event;
+    #[pymodule_export]
+    use super::explanation::{Cause, Explanation};
     #[pymodule_export]
     use super::memory_guard::{MemoryClaim, MemoryReplayGuard};
     #[pymodule_export]

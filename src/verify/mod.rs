@@ -1,5 +1,6 @@
 //! The whole verdict on a delivery, as plain Rust: no interpreter, no clock, no allocation on the way to a yes.
 
+pub mod explain;
 pub mod header;
 pub mod key;
 pub mod refusal;

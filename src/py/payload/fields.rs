@@ -266,6 +266,14 @@ typed! {
     PathsByName(PyDict), typed hints::PATHS_BY_NAME
 }
 typed! {
+    /// Harmless facts of a delivery, by name.
+    FactsByName(PyDict), typed hints::FACTS
+}
+typed! {
+    /// Causes, the likeliest first.
+    Causes(PyTuple), typed hints::CAUSES
+}
+typed! {
     /// What a library of the user's made of a body.
     Parsed(PyAny), typed hints::PARSED
 }
