@@ -84,18 +84,6 @@ def way(name: str) -> Callable[[Any], Any]:
     return register
 
 
-def _rewrites(reader: str) -> None:
-    def rewritten(trip: Trip, random: Random) -> None:
-        value = json.loads(trip.received)
-        trip.received = WRITERS[reader](value).encode()
-
-    way("body_reserialized")(rewritten)
-
-
-for _reader in ("JavaScript", "Python", "Python, raw", "JavaScript, indented", ".NET", "PHP", "Newtonsoft, indented"):
-    _rewrites(_reader)
-
-
 @way("body_reserialized")
 def _decimals_lost(trip: Trip, random: Random) -> None:
     trip.body = money(trip.body.decode()).encode()
@@ -146,6 +134,13 @@ def _in_lines(body: bytes) -> bytes:
 def _in_crlf(body: bytes) -> bytes:
     return _in_lines(body).replace(b"\n", b"\r\n")
 
+
+def _rewriting(reader: str) -> Callable[[bytes], bytes]:
+    return lambda body: WRITERS[reader](json.loads(body)).encode()
+
+
+for _reader in ("JavaScript", "Python", "Python, raw", "JavaScript, indented", ".NET", "PHP", "Newtonsoft, indented"):
+    _body("body_reserialized", _rewriting(_reader))
 
 _body("newline_added", lambda body: body + b"\n")
 _body("newline_added", lambda body: body + b"\r\n")
