@@ -897,6 +897,10 @@ class Webhook:
         clock: Clock | None = None,
     ) -> Webhook: ...
     def __repr__(self, /) -> str: ...
+    def _facts(self, /, body: bytes, headers: Any) -> dict[str, str | int | bool]:
+        """
+        Return the facts of a delivery, without looking for a cause.
+        """
     @property
     def aliases(self, /) -> dict[str, list[str]]:
         """
@@ -904,10 +908,7 @@ class Webhook:
         """
     def check_size(self, /, size: int) -> None:
         """
-        Reject a body of `size` bytes that is over `max_body`, before it is read.
-
-        Args:
-            size: any int, such as what a stranger wrote as the `Content-Length`.
+        Reject a body of `size` bytes, such as what a stranger wrote as the `Content-Length`, that is over `max_body`.
 
         Raises:
             BodyTooLargeError: it is.
@@ -995,8 +996,8 @@ class Webhook:
         """
         Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
 
-        A signature holds for its timestamp only, and the receiver needs both. Without a timestamp this signs for the
-        present second and does not say which one that was: `signed_headers` returns both.
+        The receiver needs the timestamp too. Without one this signs for the present second and does not say which one
+        that was: `signed_headers` returns both.
 
         Args:
             body: the raw body.
@@ -1043,9 +1044,8 @@ class Webhook:
         """
         Return the `Event` in a delivery that is genuine and timely; raise for every other.
 
-        Nothing in the body is looked at before the signature has matched. The checks come in this order: size,
-        headers present and single, timestamp, signature, MAC, time window; so a stale or future error is only ever
-        about a genuine delivery.
+        Nothing in the body is looked at before the signature has matched. The order of the checks is: size, headers present
+        and single, timestamp, signature, MAC, time window; so a stale or future error is only about a genuine delivery.
 
         Args:
             body: the raw request body, byte for byte; `bytes` are not copied.

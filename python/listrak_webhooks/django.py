@@ -28,7 +28,7 @@ from ._http.body import (
     parse_content_length,
 )
 from ._http.callables import check_handler, checked, mark
-from ._http.receiver import Arguments, Receiver, Stack
+from ._http.receiver import Arguments, Origin, Receiver, Stack
 from ._http.signatures import check_event_parameter
 from ._http.source import ABSENT, SETTING, Given, is_decorated
 
@@ -241,6 +241,9 @@ class _Django(Stack[HttpRequest, "HttpResponseBase"]):
         wsgi.put_back(environ, body.data)
         _put_back(request, body.data)
         return body
+
+    def origin(self, request: HttpRequest) -> Origin:
+        return Origin(request.META.get("REMOTE_ADDR"), request.path)
 
     def discard(self, request: HttpRequest) -> None:
         environ: dict[str, Any] | None = getattr(request, "environ", None)

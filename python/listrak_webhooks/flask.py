@@ -24,7 +24,7 @@ from ._extras import importing
 from ._http import wsgi
 from ._http.body import DEFAULT_BODY_TIMEOUT, body_over_framework_limit
 from ._http.callables import check_handler, mark, name_of
-from ._http.receiver import Arguments, Receiver, Stack
+from ._http.receiver import Arguments, Origin, Receiver, Stack
 from ._http.signatures import check_event_parameter
 from ._http.source import ABSENT, SETTING, Given, Source, is_decorated
 from .exceptions import ConfigurationError
@@ -178,6 +178,9 @@ class _FlaskStack(Stack[Request, Response]):
 
     def headers(self, request: Request) -> Headers:
         return request.environ
+
+    def origin(self, request: Request) -> Origin:
+        return Origin(request.environ.get("REMOTE_ADDR"), request.path)
 
     def body(self, request: Request, webhook: Webhook, seconds: float) -> Body:
         limits = wsgi.Limits(webhook, request.max_content_length, MAX_CONTENT_LENGTH, seconds)

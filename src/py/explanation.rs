@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::py::arguments::Now;
 use crate::py::body::{self, LARGE_BODY};
@@ -86,6 +86,23 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// The facts of a delivery that `webhook` has rejected.
+    ///
+    /// # Errors
+    ///
+    /// As `of`.
+    pub(crate) fn facts_of(
+        webhook: &Webhook,
+        body: &Bound<'_, PyBytes>,
+        headers: &Bound<'_, PyAny>,
+    ) -> Result<FactsByName> {
+        let py = body.py();
+        let pairs = All::read(headers)?.to_bytes();
+        let now = webhook.seconds(py, None)?;
+        let facts = Facts::of_delivery(body.as_bytes(), &pairs, webhook.verifier.keys.count(), now);
+        Ok(FactsByName(facts_to_dict(&facts, py)?.unbind()))
+    }
+
     /// What `webhook` knows of a delivery.
     ///
     /// # Errors
@@ -135,36 +152,40 @@ impl Explanation {
     }
 
     fn facts_to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let facts = &self.facts;
-        let dict = PyDict::new(py);
-        dict.set_item("body_length", facts.body_length)?;
-        if let Some(length) = facts.content_length {
-            dict.set_item("content_length", length)?;
-        }
-        for (name, text) in [
-            ("content_type", &facts.content_type),
-            ("content_encoding", &facts.content_encoding),
-        ] {
-            if let Some(text) = text {
-                dict.set_item(name, text)?;
-            }
-        }
-        for (name, fact) in [
-            ("starts_with_bom", facts.starts_with_bom),
-            ("ends_with_newline", facts.ends_with_newline),
-            ("looks_gzipped", facts.looks_gzipped),
-            ("looks_base64", facts.looks_base64),
-            ("looks_form_encoded", facts.looks_form_encoded),
-            ("is_json", facts.is_json),
-        ] {
-            dict.set_item(name, fact)?;
-        }
-        dict.set_item("secrets", facts.secrets)?;
-        if let Some(skew) = facts.skew {
-            dict.set_item("skew", skew)?;
-        }
-        Ok(dict)
+        facts_to_dict(&self.facts, py)
     }
+}
+
+/// Facts by their names.
+pub(crate) fn facts_to_dict<'py>(facts: &Facts, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("body_length", facts.body_length)?;
+    if let Some(length) = facts.content_length {
+        dict.set_item("content_length", length)?;
+    }
+    for (name, text) in [
+        ("content_type", &facts.content_type),
+        ("content_encoding", &facts.content_encoding),
+    ] {
+        if let Some(text) = text {
+            dict.set_item(name, text)?;
+        }
+    }
+    for (name, fact) in [
+        ("starts_with_bom", facts.starts_with_bom),
+        ("ends_with_newline", facts.ends_with_newline),
+        ("looks_gzipped", facts.looks_gzipped),
+        ("looks_base64", facts.looks_base64),
+        ("looks_form_encoded", facts.looks_form_encoded),
+        ("is_json", facts.is_json),
+    ] {
+        dict.set_item(name, fact)?;
+    }
+    dict.set_item("secrets", facts.secrets)?;
+    if let Some(skew) = facts.skew {
+        dict.set_item("skew", skew)?;
+    }
+    Ok(dict)
 }
 
 #[pymethods]

@@ -17,7 +17,7 @@ use crate::py::explanation::Explanation;
 use crate::py::headers::{self, HeaderValue};
 use crate::py::literals::AcceptedEncodingName;
 use crate::py::payload::Reading;
-use crate::py::payload::fields::PathsByName;
+use crate::py::payload::fields::{FactsByName, PathsByName};
 use crate::py::signing;
 use crate::verify::header::Header;
 use crate::verify::key::Keys;
@@ -166,10 +166,7 @@ impl Webhook {
         self.clock.as_ref().map(|clock| Clock(clock.0.clone_ref(py)))
     }
 
-    /// Reject a body of `size` bytes that is over `max_body`, before it is read.
-    ///
-    /// Args:
-    ///     size: any int, such as what a stranger wrote as the `Content-Length`.
+    /// Reject a body of `size` bytes, such as what a stranger wrote as the `Content-Length`, that is over `max_body`.
     ///
     /// Raises:
     ///     BodyTooLargeError: it is.
@@ -182,9 +179,8 @@ impl Webhook {
 
     /// Return the `Event` in a delivery that is genuine and timely; raise for every other.
     ///
-    /// Nothing in the body is looked at before the signature has matched. The checks come in this order: size,
-    /// headers present and single, timestamp, signature, MAC, time window; so a stale or future error is only ever
-    /// about a genuine delivery.
+    /// Nothing in the body is looked at before the signature has matched. The order of the checks is: size, headers present
+    /// and single, timestamp, signature, MAC, time window; so a stale or future error is only about a genuine delivery.
     ///
     /// Args:
     ///     body: the raw request body, byte for byte; `bytes` are not copied.
@@ -278,10 +274,15 @@ impl Webhook {
         Explanation::of(self, body, &headers.0, now, &others.0)
     }
 
+    /// Return the facts of a delivery, without looking for a cause.
+    fn _facts(&self, body: &Bound<'_, PyBytes>, headers: &Bound<'_, PyAny>) -> Result<FactsByName> {
+        Explanation::facts_of(self, body, headers)
+    }
+
     /// Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
     ///
-    /// A signature holds for its timestamp only, and the receiver needs both. Without a timestamp this signs for the
-    /// present second and does not say which one that was: `signed_headers` returns both.
+    /// The receiver needs the timestamp too. Without one this signs for the present second and does not say which one
+    /// that was: `signed_headers` returns both.
     ///
     /// Args:
     ///     body: the raw body.

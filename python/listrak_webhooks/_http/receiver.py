@@ -14,7 +14,7 @@ as FastAPI does, uses the two ends apart: `verify` and `handle`.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from listrak_webhooks._steps import run_through
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError, WebhookError
@@ -23,6 +23,7 @@ from listrak_webhooks.instrumentation import LogListener, OnRejectedListener
 from .admission import Admission, check_guard, not_handled
 from .body import DEFAULT_BODY_TIMEOUT, Body, check_body_timeout, verify
 from .callables import check_callable
+from .explaining import Explainer
 from .rejection import Rejection, duplicate_outcome, emit, rejection_outcome
 from .source import ABSENT, Given, Source, check_resolved
 
@@ -39,6 +40,14 @@ if TYPE_CHECKING:
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+
+class Origin(NamedTuple):
+    """Where a request came from."""
+
+    peer: str | None = None
+    """The address, as the server has it: the proxy's, if there is one that it does not trust."""
+    path: str | None = None
 
 
 class Stack(Generic[Request, Response]):
@@ -63,6 +72,10 @@ class Stack(Generic[Request, Response]):
             BodyUnavailableError: it does not arrive within `seconds`, or other code has read it.
         """
         raise NotImplementedError
+
+    def origin(self, request: Request) -> Origin:  # noqa: ARG002
+        """Return where a request came from."""
+        return Origin()
 
     def discard(self, request: Request) -> object:
         """Throw away what is left of a body that nobody reads, so that its sender sees the response."""
@@ -147,6 +160,7 @@ class Receiver(Generic[Request, Response]):
     def __init__(self, stack: Stack[Request, Response], arguments: Arguments[Request]) -> None:
         self.stack = stack
         self.arguments = arguments
+        self._explainer = Explainer()
         self.listeners: list[Listener] = [LogListener()]
         if arguments.on_rejected is not None:
             self.listeners.append(OnRejectedListener(arguments.on_rejected, stack.call))
@@ -176,7 +190,11 @@ class Receiver(Generic[Request, Response]):
         body: Any = stack.body(request, webhook, arguments.body_timeout)
         if stack.can_await and hasattr(body, "__await__"):
             body = await body
-        return verify(webhook, body, stack.headers(request))
+        try:
+            return verify(webhook, body, stack.headers(request))
+        except WebhookError as error:
+            self._explainer.note(error, webhook, body.data, stack.headers(request))
+            raise
 
     async def _resolved(self, request: Request) -> Webhook:
         resolved = self.stack.call(cast("Callable[..., Any]", self.arguments.resolver), request)
@@ -191,7 +209,8 @@ class Receiver(Generic[Request, Response]):
             started: `time.perf_counter()` when the request came; now by default.
         """
         status = self.stack.status_of(error)
-        outcome = rejection_outcome(error, status, time.perf_counter() if started is None else started)
+        started = time.perf_counter() if started is None else started
+        outcome = rejection_outcome(error, status, started, self.stack.origin(request))
         await self._emit(outcome, error, request)
         return self.stack.rejection(error, status)
 

@@ -9,24 +9,49 @@ from typing import TYPE_CHECKING
 from listrak_webhooks.exceptions import ConfigurationError, WebhookError
 from listrak_webhooks.instrumentation import Listener, Outcome, logger
 
+from .explaining import take_known
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from listrak_webhooks._core import Event
 
+    from .receiver import Origin
+
 Rejection = WebhookError | ConfigurationError
 
 
-def rejection_outcome(error: Rejection, status: int, started: float) -> Outcome:
+def rejection_outcome(error: Rejection, status: int, started: float, origin: Origin) -> Outcome:
     """Return the outcome of a rejected delivery.
 
     Args:
         error: why.
         status: the response's.
         started: `time.perf_counter()` when the request came.
+        origin: where it came from.
     """
-    skew = getattr(error, "skew", None)
-    return Outcome(status, error.code, str(error), skew, time.perf_counter() - started)
+    known = take_known(error)
+    return Outcome(
+        status,
+        error.code,
+        str(error),
+        getattr(error, "skew", None),
+        time.perf_counter() - started,
+        facts=known.facts,
+        causes=known.causes,
+        peer=origin.peer,
+        path=None if origin.path is None else _excerpt(origin.path),
+    )
+
+
+LONGEST_PATH = 200
+"""How many characters of a path are logged."""
+
+
+def _excerpt(path: str) -> str:
+    """Return a path without control characters, which could forge lines of a log, and cut."""
+    escaped = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in path[:LONGEST_PATH])
+    return escaped if len(path) <= LONGEST_PATH else f"{escaped}..."
 
 
 def duplicate_outcome(event: Event, status: int, started: float) -> Outcome:

@@ -15,7 +15,7 @@ from listrak_webhooks.exceptions import WebhookError
 from . import asgi
 from .body import Body, body_consumed, body_over_framework_limit, body_unreadable
 from .callables import runs_in_loop
-from .receiver import Stack
+from .receiver import Origin, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +36,10 @@ class StarletteStack(Stack[Request, Response]):
     def headers(self, request: Request) -> Headers:
         headers: Headers = request.scope["headers"]
         return headers
+
+    def origin(self, request: Request) -> Origin:
+        client = request.scope.get("client")
+        return Origin(client[0] if client else None, request.scope.get("path"))
 
     def body(self, request: Request, webhook: Webhook, seconds: float) -> Body | Awaitable[Body]:
         headers = request.scope["headers"]

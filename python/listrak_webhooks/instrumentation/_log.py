@@ -39,11 +39,39 @@ class LogListener:
                 )
             return
         level = logging.ERROR if isinstance(error, ConfigurationError | ReplayGuardError) else logging.WARNING
+        if not logger().isEnabledFor(level):
+            return
         logger().log(
             level,
-            "rejected a delivery with %d %s: %s",
+            "%srejected a delivery with %d %s: %s%s",
+            _proven(outcome),
             outcome.status,
             outcome.code,
             outcome.reason,
-            extra={"listrak_code": outcome.code, "listrak_status": outcome.status},
+            _known(outcome),
+            extra={
+                "listrak_code": outcome.code,
+                "listrak_status": outcome.status,
+                "listrak_facts": dict(outcome.facts),
+                "listrak_causes": [cause.name for cause in outcome.causes if cause.proven],
+                "listrak_peer": outcome.peer,
+                "listrak_path": outcome.path,
+            },
         )
+
+
+def _proven(outcome: Outcome) -> str:
+    """Return the beginning of the line: what is proven to be the cause, and what to do."""
+    return "".join(f"{cause.name}: {cause.summary}; {cause.advice}; " for cause in outcome.causes if cause.proven)
+
+
+def _known(outcome: Outcome) -> str:
+    """Return the end of the line: where it came from, and the facts that say something."""
+    origin = [f"{word} {text}" for word, text in (("from", outcome.peer), ("at", outcome.path)) if text is not None]
+    facts = [_fact(name, fact) for name, fact in outcome.facts.items() if fact is not False]
+    known = [" ".join(origin), ", ".join(facts)]
+    return "".join(f"; {each}" for each in known if each)
+
+
+def _fact(name: str, fact: object) -> str:
+    return name if fact is True else f"{name}={fact}"

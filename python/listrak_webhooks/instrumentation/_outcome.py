@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from listrak_webhooks._core import Cause
     from listrak_webhooks.exceptions import ConfigurationError, WebhookError
 
 
@@ -22,7 +23,10 @@ class Outcome:
         skew: the seconds between the two clocks, if they are the reason.
         seconds: how long it took, from the request to the response.
         duplicate: whether it was handled before.
-        facts: what else is known, by name.
+        facts: what else is known, by name; harmless, as those of `Explanation`.
+        causes: why the signature did not match, if that was looked for; the likeliest first.
+        peer: the address that the request came from, as the server has it.
+        path: the path of the request, escaped and cut.
     """
 
     status: int
@@ -32,6 +36,9 @@ class Outcome:
     seconds: float = 0.0
     duplicate: bool = False
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
+    causes: Sequence[Cause] = ()
+    peer: str | None = None
+    path: str | None = None
 
 
 class Listener(Protocol):

@@ -2,7 +2,8 @@
 
 use serde::de::IgnoredAny;
 
-use super::headers::{Pair, first};
+use super::headers::{Pair, candidates, first};
+use crate::verify::header::Header;
 use crate::verify::timestamp;
 
 /// Harmless facts. `None` is what is not there or not known.
@@ -44,7 +45,19 @@ pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 impl Facts {
     /// The facts of a delivery.
     #[must_use]
-    pub fn of(body: &[u8], headers: &[Pair], secrets: usize, sent: Option<&[u8]>, now: i64) -> Self {
+    pub fn of_delivery(body: &[u8], headers: &[Pair], secrets: usize, now: i64) -> Self {
+        let sent = candidates(headers, Header::Timestamp).into_iter().next();
+        Self::of(
+            body,
+            headers,
+            secrets,
+            sent.as_ref().map(|sent| sent.value.as_slice()),
+            now,
+        )
+    }
+
+    /// The facts of a delivery of which the timestamp is known.
+    pub(super) fn of(body: &[u8], headers: &[Pair], secrets: usize, sent: Option<&[u8]>, now: i64) -> Self {
         Self {
             body_length: body.len(),
             content_length: first(headers, "content-length").and_then(number),

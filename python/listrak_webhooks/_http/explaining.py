@@ -1,0 +1,66 @@
+"""What is known of a rejected delivery: harmless facts, and now and then why its signature does not match."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from listrak_webhooks.exceptions import SignatureMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from listrak_webhooks._core import Cause, Webhook
+    from listrak_webhooks._types import Headers
+
+EXPLAIN_SECONDS = 10.0
+"""An endpoint looks for the cause of a mismatch at most once in so many seconds, whatever is sent."""
+
+EXPLAIN_BYTES = 256 * 1024
+"""The largest body of which the cause of a mismatch, or a fact, is looked for."""
+
+
+class Known(NamedTuple):
+    """What is known of a rejected delivery."""
+
+    facts: Mapping[str, object] = {}
+    causes: Sequence[Cause] = ()
+
+
+_NAME = "_listrak_known"
+
+
+def take_known(error: Exception) -> Known:
+    """Take from an error what is known of its delivery."""
+    known: Known = vars(error).pop(_NAME, Known())
+    return known
+
+
+class Explainer:
+    """Finds out what is known of the deliveries that one endpoint rejects."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def note(self, error: Exception, webhook: Webhook, body: bytes, headers: Headers) -> None:
+        """Note on an error what is known of its delivery, as far as an attacker cannot make that costly."""
+        if len(body) > EXPLAIN_BYTES:
+            facts: dict[str, Any] = {"body_length": len(body)}
+            vars(error)[_NAME] = Known(facts)
+        elif isinstance(error, SignatureMismatchError) and self._is_time():
+            explanation = webhook.explain(body, headers)
+            vars(error)[_NAME] = Known(explanation.facts, explanation.causes)
+        else:
+            vars(error)[_NAME] = Known(webhook._facts(body, headers))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+    def _is_time(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        with self._lock:
+            if now < self._next:
+                return False
+            self._next = now + EXPLAIN_SECONDS
+            return True
