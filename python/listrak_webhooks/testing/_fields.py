@@ -138,14 +138,14 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 def _put(target: Any, names: list[str], path: str, value: Any) -> None:
     name, *rest = names
     if isinstance(target, dict):
-        fields: dict[str, Any] = target
+        fields: dict[str, Any] = target  # pyright: ignore[reportUnknownVariableType]
         key = _key(fields, name)
         if rest:
             _put(fields.setdefault(key, {}), rest, path, value)
         else:
             fields[key] = value
     elif isinstance(target, list):
-        entries: list[Any] = target
+        entries: list[Any] = target  # pyright: ignore[reportUnknownVariableType]
         index = _index(entries, name, path)
         if rest:
             _put(entries[index], rest, path, value)
