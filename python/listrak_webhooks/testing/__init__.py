@@ -7,9 +7,11 @@
 """
 
 from .builders import Delivery, SignedDelivery, alert, cart, custom, line, order, page, product
+from .sender import Sender
 
 __all__ = [
     "Delivery",
+    "Sender",
     "SignedDelivery",
     "alert",
     "cart",
