@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _JSON = "application/json"
+
+_LARGE = 1024 * 1024
+"""Bytes."""
 
 
 class UnusableClientError(TypeError):
@@ -50,9 +54,9 @@ def _by_generic(client: Any, request: Request) -> Any:
 
 
 def _by_aiohttp(client: Any, request: Request) -> Any:
-    return client.request(
-        request.method, request.path, data=request.body, headers=request.headers, allow_redirects=False
-    )
+    # aiohttp warns of large bodies that are bytes.
+    data = request.body if len(request.body) < _LARGE else io.BytesIO(request.body)
+    return client.request(request.method, request.path, data=data, headers=request.headers, allow_redirects=False)
 
 
 def _by_requests(client: Any, request: Request) -> Any:

@@ -71,7 +71,7 @@ class _Trial:
 
     @contextlib.contextmanager
     def answer(self) -> Generator[Callable[[Any], None], None, None]:
-        """Yield what is to be called with the client's answer to one request; what is raised instead is an answer too."""
+        """Yield what takes the client's answer to one request; what is raised instead is an answer too."""
         came: list[Answer] = []
         began = time.perf_counter()
 

@@ -192,7 +192,7 @@ class Material:
 
     Args:
         secret: as for `Webhook`.
-        now: the Unix second at which the deliveries are signed; the package's clock by default.
+        now: the Unix second at which the deliveries are signed; the second at which it is sent by default.
         delivery: the delivery to use, for a handler that does not take any; a cart by default. It is sent with spaces
             behind, which mean nothing in JSON.
     """
@@ -217,7 +217,7 @@ class Material:
 
     def signed(self, body: bytes, encoding: SigningEncoding = "base64") -> SignedDelivery:
         """Return a genuine delivery of any bytes."""
-        now = _clock.now() if self._now is None else self._now
+        now = _clock.second() if self._now is None else self._now
         return Delivery(body).signed(self._secret, int(now // 1), encoding)
 
     def _next(self) -> Delivery:
@@ -313,8 +313,8 @@ PROBES: list[Probe] = [
         _handled, "raise the limits of the framework and of the proxy in front: carts are large now and then",
     ),
     Probe(
-        "huge_body", "a genuine body of 4 MiB", "413, 200 or any 4xx but 401", lambda material: [_post(material.padded(HUGE))],
-        _large_or_not, "respond with 413 to a body over the limit",
+        "huge_body", "a genuine body of 4 MiB", "413, 200 or any 4xx but 401",
+        lambda material: [_post(material.padded(HUGE))], _large_or_not, "respond with 413 to a body over the limit",
     ),
     Probe("forged", "signed with another secret", "401", _changed(lambda d: d.forged()), _rejected, _CHECK_THE_MAC),
     Probe(

@@ -23,7 +23,7 @@ class Sender:
 
     Args:
         secret: the secret of the endpoint, as for `Webhook`.
-        now: the Unix second at which deliveries are sent; the package's clock by default.
+        now: the Unix second at which deliveries are sent; the second at which it is sent by default.
 
     Raises:
         ConfigurationError: the secret cannot be one.
@@ -64,7 +64,7 @@ class Sender:
         """
         if isinstance(delivery, SignedDelivery):
             return delivery
-        now = _clock.now() if self._now is None else self._now
+        now = _clock.second() if self._now is None else self._now
         return delivery.signed(self._secret, int(now // 1), encoding)
 
     def send(self, client: Any, delivery: Delivery | SignedDelivery, path: str) -> Any:
