@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TOLERANCE = 900
 LIMIT = 4 * 1024 * 1024
 SMALL_LIMIT = 100 * 1024
-DELAY = 0.2
+DELAY = 0.1
 
 
 class Response(NamedTuple):

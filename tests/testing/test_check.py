@@ -100,15 +100,16 @@ def adapter_apps(variant: Any, handle: Any) -> list[tuple[str, Any, Any]]:
     import importlib
 
     adapter = importlib.import_module(f"listrak_webhooks.{variant.framework}").listrak_webhook
+    app: Any
     if variant.framework == "flask":
         import flask
 
         app = flask.Flask(__name__)
         app.testing = True
-        app.post(PATH)(adapter(SECRET)(of_event(handle, variant.is_async)))
+        app.post(PATH)(adapter(SECRET)(of_event(handle, is_async=variant.is_async)))
         return [(name, app, client) for name, client in {"flask": kit_clients.flask_client, **kit_clients.WSGI}.items()]
     if variant.framework == "django":
-        view = adapter(SECRET)(of_request(handle, variant.is_async))
+        view = adapter(SECRET)(of_request(handle, is_async=variant.is_async))
         return [(name, view, client) for name, client in kit_clients.DJANGO.items()]
     if variant.framework == "fastapi":
         app = fastapi_app(adapter, handle, is_async=variant.is_async)
@@ -116,11 +117,12 @@ def adapter_apps(variant: Any, handle: Any) -> list[tuple[str, Any, Any]]:
         from starlette.applications import Starlette
         from starlette.routing import Route
 
-        app = Starlette(routes=[Route(PATH, adapter(SECRET)(of_request(handle, variant.is_async)), methods=["POST"])])
+        view = adapter(SECRET)(of_request(handle, is_async=variant.is_async))
+        app = Starlette(routes=[Route(PATH, view, methods=["POST"])])
     return [(name, app, client) for name, client in kit_clients.ASGI.items()]
 
 
-def of_event(handle: Any, is_async: bool) -> Any:
+def of_event(handle: Any, *, is_async: bool) -> Any:
     """Return a view that takes the event."""
     if is_async:
 
@@ -135,7 +137,7 @@ def of_event(handle: Any, is_async: bool) -> Any:
     return view
 
 
-def of_request(handle: Any, is_async: bool) -> Any:
+def of_request(handle: Any, *, is_async: bool) -> Any:
     """Return a view that takes the request and the event."""
     if is_async:
 
@@ -155,7 +157,7 @@ def fastapi_app(adapter: Any, handle: Any, *, is_async: bool) -> Any:
     from fastapi import FastAPI
     from listrak_webhooks import Event
 
-    view = of_event(handle, is_async)
+    view = of_event(handle, is_async=is_async)
     view.__annotations__ = {"event": Event}
     app = FastAPI()
     app.post(PATH)(adapter(SECRET)(view))
