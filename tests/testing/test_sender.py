@@ -117,9 +117,7 @@ def test_send_and_check_with_an_asynchronous_client_name_the_others(name: str) -
 def test_an_unknown_client_is_a_type_error_with_the_known_ones(client: Any) -> None:
     """For `check` too, which takes it for no finding."""
     for use in (lambda: Sender(SECRET).send(client, cart(), PATH), lambda: Sender(SECRET).check(client, PATH)):
-        with pytest.raises(
-            TypeError, match=r"is not a client that the kit knows how to use; it knows .* aiohttp's"
-        ):
+        with pytest.raises(TypeError, match=r"is not a client that the kit knows how to use; it knows .* aiohttp's"):
             use()
 
 
