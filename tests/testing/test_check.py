@@ -13,7 +13,7 @@ from support import kit_clients
 from support.deliveries import PATH
 from support.helpers import NOW, SECRET
 from support.kit_clients import CLIENTS
-from support.kit_endpoints import DELAY, FAULTS, Response, endpoint
+from support.kit_endpoints import DELAY, FAULTS, RARE_FAULTS, Response, endpoint
 from support.stacks import VARIANTS
 
 if TYPE_CHECKING:
@@ -57,6 +57,19 @@ def test_each_fault_is_named(name: str, fault: str, monkeypatch: pytest.MonkeyPa
         assert {*found} == FAULTS[fault]
     assert SECRET not in str(error)
     assert "@example" not in str(error)
+
+
+@pytest.mark.parametrize("fault", RARE_FAULTS)
+def test_each_rarer_fault_is_named_alone(fault: str) -> None:
+    """Through the client of aiohttp, whose server leaves the names of headers as they are."""
+    found, _ = fail("aiohttp", fault)
+    assert {*found} == RARE_FAULTS[fault]
+
+
+def test_every_probe_finds_something() -> None:
+    """Each has a planted fault that it names: a probe that finds nothing is not there."""
+    found = set().union(*FAULTS.values(), *RARE_FAULTS.values())
+    assert found == {probe.name for probe in PROBES} | {"time_to_answer"}
 
 
 def test_the_table_says_what_came_what_should_have_and_what_to_do() -> None:
