@@ -2,6 +2,7 @@
 
 mod arguments;
 mod body;
+mod clock;
 mod error;
 mod event;
 mod explanation;
@@ -52,6 +53,10 @@ mod _core {
     #[pymodule_export]
     const MARGIN: i64 = crate::replay::MARGIN;
 
+    /// What a guard says whose store a test has made fail.
+    #[pymodule_export]
+    const FAILS_IN_TEST: &str = super::memory_guard::FAILS_IN_TEST;
+
     /// The most digits of an integer in a payload.
     #[pymodule_export]
     const MAX_INT_DIGITS: usize = crate::payload::fast_path::MAX_INT_DIGITS;
@@ -64,6 +69,8 @@ mod _core {
 
     #[pymodule_export]
     use super::arguments::built_in_aliases;
+    #[pymodule_export]
+    use super::clock::{freeze_clock, frozen_clock, now};
     #[pymodule_export]
     use super::event::Event;
     #[pymodule_export]
