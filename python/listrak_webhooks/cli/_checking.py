@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from . import _findings as findings
 from ._body_changes import of_body
 from ._findings import Finding
+from ._problems import NO_ANSWER_SECONDS, problem_of
 from ._probes import BAD, FIRST, LARGE, ODD, SIZES, TRANSPORT, VARIANTS, Probe, Signer, in_words, large
 from ._target import trusted_certificates
-from ._wire import EXCHANGE_SECONDS, Answer, UntrustedCertificateError, connect, exchange, problem_of
+from ._wire import Answer, UntrustedCertificateError, connect, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,15 +70,22 @@ class Check:
             return
         bad = self._all(BAD)
         self._accepts_forgeries = findings.is_accepted(bad["tampered_body"])
-        for probe in BAD:
-            yield findings.of_bad(probe.name, probe.what, bad[probe.name], accepts_genuine=self._accepts_genuine)
-        yield from self._bodies()
-        if self._accepts_genuine:
-            yield self._twice()
-            yield self._large()
-            transport = self._all(TRANSPORT)
-            yield from (findings.of_genuine(probe.name, probe.what, transport[probe.name]) for probe in TRANSPORT)
+        bodies = [*self._bodies()]
+        if self._accepts_genuine or any(map(findings.is_accepted, bad.values())):
+            yield from (findings.of_bad(probe.name, probe.what, bad[probe.name]) for probe in BAD)
+        else:
+            yield findings.NOTHING_ACCEPTED
+        yield from bodies
+        if any(map(findings.is_accepted, answers)):
+            yield from self._ways()
         yield from self._about_responses()
+
+    def _ways(self) -> Iterator[Finding]:
+        """Yield what there is to say of one delivery twice, of large ones, and of other ways over HTTP."""
+        yield self._twice()
+        yield self._large()
+        answers = self._all(TRANSPORT)
+        yield from (findings.of_genuine(probe.name, probe.what, answers[probe.name]) for probe in TRANSPORT)
 
     def _says_nothing(self, answer: Answer) -> bool:
         return answer.status is None or answer.status in _WORTHLESS or findings.is_redirect(answer) or answer.status >= 500  # noqa: PLR2004
@@ -87,7 +95,7 @@ class Check:
         if self._target.is_tls:
             self._context = trusted_certificates()
         try:
-            connection = connect(self._target, self._context, time.monotonic() + EXCHANGE_SECONDS)
+            connection = connect(self._target, self._context, time.monotonic() + NO_ANSWER_SECONDS)
         except UntrustedCertificateError as error:
             yield Finding(
                 "certificate",
@@ -178,6 +186,7 @@ class Check:
                 rejected[probe.name] = probe.what
             elif finding := findings.of_odd(probe.name, probe.what, answers[probe.name]):
                 others.append(finding)
+        self._accepts_genuine |= any(map(findings.is_accepted, answers.values()))
         taken = len(answers) - len(rejected) - sum(each.level == "red" for each in others)
         yield of_body(rejected, taken, accepts_forgeries=self._accepts_forgeries)
         yield from others

@@ -88,24 +88,26 @@ def _advice_on(answer: Answer, advice: str) -> str:
     return advice or "The endpoint rejects a genuine delivery: its own log should say why."
 
 
-def of_bad(name: str, what: str, answer: Answer, *, accepts_genuine: bool) -> Finding:
+NOTHING_ACCEPTED = Finding(
+    "forgeries",
+    "yellow",
+    "whether forged and old deliveries are rejected cannot be told, as genuine ones are rejected too",
+    "Mend the red findings, and check again.",
+)
+
+
+def of_bad(name: str, what: str, answer: Answer) -> Finding:
     """Return the finding for a delivery that must get 401.
 
     Args:
         name: the finding's name.
         what: what was sent.
         answer: what came back.
-        accepts_genuine: whether the endpoint accepts anything that it should.
     """
     if is_accepted(answer):
         return Finding(name, "red", f"{what} is accepted with {answer.status}", _ACCEPTED.get(name, _FORGED))
     if answer.status is None:
         return Finding(name, "red", f"{what}: {answer.problem}", "Respond with 401 to what is not genuine.")
-    if answer.status == REJECTED and not accepts_genuine:
-        return Finding(
-            name, "yellow", f"{what} is rejected with 401, and so are genuine ones: this says nothing yet",
-            "Mend the red findings, and check again.",
-        )  # fmt: skip
     if answer.status == REJECTED:
         return Finding(name, "green", f"{what} is rejected with 401")
     return Finding(

@@ -88,7 +88,7 @@ _BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "escapes": (r"escapes such as \u00e9 and \/", _with(r'"name":"Jos\u00e9 \u003cb\u003e","link":"https:\/\/example.com\/"')),
     "not_ascii": ("letters that are not ASCII", _with('"name":"José Ångström 東京","note":"<&>"')),
     "newline_at_end": ("a newline at the end", lambda: compact() + b"\n"),
-    "spaces_around": ("spaces around", lambda: b"  " + compact() + b"\r\n "),
+    "spaces_around": ("spaces around", lambda: b"  " + compact() + b" \t "),
 }
 
 _ODD_BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
@@ -120,9 +120,9 @@ FIRST: dict[SigningEncoding, Probe] = {
 """What Listrak sends: its article shows both encodings."""
 
 TRANSPORT = [
-    Probe("chunked", "a body in chunks", lambda signer: replace(signer.request(compact()), chunked=True)),
-    Probe("expect_continue", "`Expect: 100-continue`", lambda signer: replace(signer.request(compact()), expect=True)),
-    Probe("lower_case_headers", "headers in lower case", lambda signer: replace(signer.request(compact()), lower_case=True)),
+    Probe("chunked", "a delivery in chunks", lambda signer: replace(signer.request(compact()), chunked=True)),
+    Probe("expect_continue", "a delivery with `Expect: 100-continue`", lambda signer: replace(signer.request(compact()), expect=True)),
+    Probe("lower_case_headers", "a delivery with its headers in lower case", lambda signer: replace(signer.request(compact()), lower_case=True)),
 ]
 """Genuine deliveries that come over HTTP in another way."""
 
@@ -172,8 +172,8 @@ def _without(*names: str) -> Callable[[Signer], Request]:
 BAD = [
     Probe("tampered_body", "a body that was changed after it was signed", _tampered),
     Probe("other_secret", "a signature made with another secret", _other_secret),
-    Probe("tampered_time", "a timestamp that was changed after signing", _other_time),
-    Probe("cut_signature", "only the first half of the signature", _signature(lambda text: text[: len(text) // 2])),
+    Probe("tampered_time", "a timestamp that was changed after it was signed", _other_time),
+    Probe("cut_signature", "a signature that was cut in half", _signature(lambda text: text[: len(text) // 2])),
     Probe("stale", "a genuine delivery that is an hour old", lambda signer: signer.request(compact(), age=HOUR)),
     Probe("future", "a delivery from an hour in the future", lambda signer: signer.request(compact(), age=-HOUR)),
     Probe("no_headers", "a delivery without either header", _without(SIGNATURE_HEADER, TIMESTAMP_HEADER)),

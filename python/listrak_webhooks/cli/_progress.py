@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from .._extras import importing
@@ -11,7 +12,7 @@ from ._text import escaped, is_terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-AFTER_SECONDS = 1.0
+AFTER_SECONDS = 0.7
 """A run that is over before this shows nothing."""
 
 
@@ -39,6 +40,16 @@ def progress(what: str, total: int | None) -> Generator[Callable[[str], None], N
         *([BarColumn(), MofNCompleteColumn()] if total is not None else [TextColumn("{task.completed}")]),
         TextColumn("{task.fields[step]}", markup=False),
     ]
-    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as bar:
-        task = bar.add_task(what, total=total, step="")
-        yield lambda step: bar.update(task, advance=1, step=escaped(step))
+    bar = Progress(*columns, console=Console(stderr=True, highlight=False, markup=False, emoji=False), transient=True)
+    task = bar.add_task(what, total=total, step="")
+    begin = time.monotonic()
+
+    def on_step(step: str) -> None:
+        bar.update(task, advance=1, step=escaped(step))
+        if time.monotonic() - begin > AFTER_SECONDS:
+            bar.start()  # which does nothing if it has started
+
+    try:
+        yield on_step
+    finally:
+        bar.stop()

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._extras import importing
+from ._problems import NO_ANSWER_SECONDS, problem_of
 
 with importing("httpx2", needed_by="send"):
     import httpx2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-TIMEOUT_SECONDS = 30.0
-"""How long an endpoint may take to respond."""
 
 MOST_OF_A_RESPONSE = 1 << 20
 """Bytes of a response after which the rest is not waited for."""
@@ -99,7 +97,7 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
     numbers = iter(range(plan.count))
     start = time.monotonic()
     limits = httpx2.Limits(max_connections=plan.concurrency, max_keepalive_connections=plan.concurrency)
-    async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits, follow_redirects=False) as client:
+    async with httpx2.AsyncClient(timeout=NO_ANSWER_SECONDS, limits=limits, follow_redirects=False) as client:
 
         async def work() -> None:
             for number in numbers:
@@ -114,7 +112,7 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
 async def _send_one(client: httpx2.AsyncClient, url: str, outgoing: Outgoing, summary: Summary) -> str:
     start = time.perf_counter()
     try:
-        status = await asyncio.wait_for(_status_of(client, url, outgoing), TIMEOUT_SECONDS)
+        status = await asyncio.wait_for(_status_of(client, url, outgoing), NO_ANSWER_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL, asyncio.TimeoutError, OSError) as error:
         problem = _problem_of(error)
         summary.problems[problem] += 1
@@ -138,19 +136,17 @@ async def _status_of(client: httpx2.AsyncClient, url: str, outgoing: Outgoing) -
 def _problem_of(error: Exception) -> str:
     """Return why there was no answer, in words that are the same for the same reason."""
     if isinstance(error, httpx2.TimeoutException | asyncio.TimeoutError):
-        return f"no response within {TIMEOUT_SECONDS:.0f} seconds"
-    if isinstance(error, httpx2.ConnectError):
-        return f"no connection: {_first_cause(error)}"
+        return problem_of(TimeoutError())
+    # The library wraps the system's own error, which says it best.
+    found: BaseException | None = error
+    deepest: OSError | None = None
+    while found is not None:
+        deepest = found if isinstance(found, OSError) else deepest
+        found = found.__cause__ or found.__context__
+    if deepest is not None:
+        return problem_of(deepest)
+    if isinstance(error, httpx2.RemoteProtocolError):
+        return f"the response is not HTTP: {error}"
     if isinstance(error, httpx2.NetworkError):
         return "the connection was closed"
     return str(error) or type(error).__name__
-
-
-def _first_cause(error: BaseException) -> str:
-    """Return what is behind an error: libraries wrap the system's own, which says it best."""
-    found: BaseException | None = error
-    text = str(error)
-    while found is not None:
-        text = (found.strerror if isinstance(found, OSError) else None) or text
-        found = found.__cause__ or found.__context__
-    return text

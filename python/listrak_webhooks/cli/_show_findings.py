@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from .._extras import importing
-from ._text import escaped, is_terminal, say, say_styled, say_wrapped, width
+from ._text import escaped, is_terminal, say, say_styled, say_wrapped, takes_color, width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,4 +60,6 @@ def _show_table(found: Sequence[Finding]) -> None:
         if finding.advice:
             text.append("\n-> " + escaped(finding.advice), "italic")
         table.add_row(Text(f" {finding.level} ", styles[finding.level]), Text(escaped(finding.name)), text)
-    Console(width=width(), highlight=False, markup=False, emoji=False).print(Padding(table, (1, 0)))
+    colors = "auto" if takes_color() else None
+    console = Console(width=width(), color_system=colors, highlight=False, markup=False, emoji=False)
+    console.print(Padding(table, (1, 0)))

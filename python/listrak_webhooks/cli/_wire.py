@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._extras import importing
+from ._problems import NO_ANSWER_SECONDS, problem_of
 
 with importing("h11", needed_by="check"):
     import h11
 
 if TYPE_CHECKING:
     from ._target import Target
-
-EXCHANGE_SECONDS = 30.0
-"""How long an endpoint may take for all of an exchange."""
 
 CONTINUE_SECONDS = 1.0
 """How long `100 Continue` is waited for before the body is sent without it; curl waits as long."""
@@ -110,28 +108,13 @@ def exchange(target: Target, request: Request, context: ssl.SSLContext | None) -
     Raises:
         UntrustedCertificateError: the certificate is not trusted.
     """
-    deadline = time.monotonic() + EXCHANGE_SECONDS
+    deadline = time.monotonic() + NO_ANSWER_SECONDS
     try:
         connection = connect(target, context, deadline)
     except OSError as error:
         return Answer(None, problem_of(error))
     with contextlib.closing(connection):
         return _Exchange(connection, deadline).run(target, request)
-
-
-def problem_of(error: Exception) -> str:
-    """Return why there is no response, in words."""
-    if isinstance(error, TimeoutError):
-        return f"no response within {EXCHANGE_SECONDS:.0f} seconds"
-    if isinstance(error, socket.gaierror):
-        return "the name of the host is not known"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ConnectionError):
-        return "the connection was closed"
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _left(deadline: float) -> float:
@@ -154,7 +137,7 @@ class _Exchange:
         self._deadline = deadline
         self._http = h11.Connection(h11.CLIENT)
         self._progress = _Progress()
-        self._ended = False
+        self._received = 0
 
     def run(self, target: Target, request: Request) -> Answer:
         start = time.monotonic()
@@ -166,7 +149,7 @@ class _Exchange:
                 pass  # a server that has seen enough may close; its response is there to be read
             self._read(until_complete=True)
         except h11.RemoteProtocolError as error:
-            problem = "" if self._ended else f"the response is not HTTP: {error}"
+            problem = "" if not self._received else f"the response is not HTTP: {error}"
         except OSError as error:
             problem = problem_of(error)
         seconds, found = time.monotonic() - start, self._progress
@@ -208,7 +191,7 @@ class _Exchange:
 
     def _receive(self) -> None:
         data = self._socket.recv(_PIECE)
-        self._ended |= not data
+        self._received += len(data)
         self._http.receive_data(data)
 
     def _take_events(self, *, until_complete: bool) -> bool:
