@@ -20,7 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after the program's name; those of this process by default.
     """
-    missing = [library.name for module, library in LIBRARIES.items() if library.extra == EXTRA and not _is_there(module)]
+    missing = [
+        library.name for module, library in LIBRARIES.items() if library.extra == EXTRA and not _is_there(module)
+    ]
     if missing:
         print(
             f"the command line needs {' and '.join(missing)}, which the extra {EXTRA} installs: "

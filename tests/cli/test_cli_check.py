@@ -42,7 +42,9 @@ def findings_of(result: Result) -> dict[str, dict[str, str]]:
     return by_name
 
 
-def check(serve: Callable[[Endpoint], Any], endpoint: Endpoint, **options: Any) -> tuple[int, dict[str, dict[str, str]]]:
+def check(
+    serve: Callable[[Endpoint], Any], endpoint: Endpoint, **options: Any
+) -> tuple[int, dict[str, dict[str, str]]]:
     """Check an endpoint; the exit code, and the findings by name."""
     with serve(endpoint) as port:
         result = call("check", url(port), "--json", **options)

@@ -126,14 +126,14 @@ def _body_of(head: Head) -> bytes:
     rest = head.rest
     if "chunked" in (head.get("transfer-encoding") or "").lower():
         return _joined(rest)
+    if head.is_curl and rest.startswith(_AFTER_A_BODY):
+        return b""  # curl does not show what it sends
     length = head.get("content-length") or ""
     if re.fullmatch("[0-9]{1,15}", length):
         body, surplus = rest[: int(length)], rest[int(length) :]
         # An editor's line break at the end is not part of the body, nor is what curl writes after it.
         if not surplus.strip(b"\r\n") or (head.is_curl and surplus.lstrip(b"\r\n").startswith(_AFTER_A_BODY)):
             return body
-    elif head.is_curl and rest.startswith(_AFTER_A_BODY):
-        return b""
     return rest
 
 

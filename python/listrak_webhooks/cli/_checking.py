@@ -88,7 +88,9 @@ class Check:
         yield from (findings.of_genuine(probe.name, probe.what, answers[probe.name]) for probe in TRANSPORT)
 
     def _says_nothing(self, answer: Answer) -> bool:
-        return answer.status is None or answer.status in _WORTHLESS or findings.is_redirect(answer) or answer.status >= 500  # noqa: PLR2004
+        return (
+            answer.status is None or answer.status in _WORTHLESS or findings.is_redirect(answer) or answer.status >= 500
+        )  # noqa: PLR2004
 
     def _address(self) -> Iterator[Finding]:
         """Yield what there is to say of the connection: the way there, and the certificate."""

@@ -111,7 +111,10 @@ def of_bad(name: str, what: str, answer: Answer) -> Finding:
     if answer.status == REJECTED:
         return Finding(name, "green", f"{what} is rejected with 401")
     return Finding(
-        name, "yellow", f"{what} is not accepted: {told(answer)} instead of 401", "Respond with 401 to what is not genuine."
+        name,
+        "yellow",
+        f"{what} is not accepted: {told(answer)} instead of 401",
+        "Respond with 401 to what is not genuine.",
     )
 
 
@@ -172,7 +175,9 @@ def of_limit(largest: int | None, smallest_rejected: str, words: str, answer: An
         words: `largest` in words.
         answer: what came back for the smallest one that was not.
     """
-    bound = f"up to {words} are accepted, {smallest_rejected} are not" if largest else f"{smallest_rejected} are not either"
+    bound = (
+        f"up to {words} are accepted, {smallest_rejected} are not" if largest else f"{smallest_rejected} are not either"
+    )
     return Finding(
         "large_body",
         "red",
@@ -203,7 +208,11 @@ def of_clock(skew: float | None) -> Finding:
     direction = "ahead of" if skew > 0 else "behind"
     if abs(skew) <= SKEW_SECONDS:
         return Finding("clock", "green", "its clock agrees with this machine's")
-    worse = " It is so far off that it rejects every delivery as too old or too new." if abs(skew) > TOLERANCE_SECONDS else ""
+    worse = (
+        " It is so far off that it rejects every delivery as too old or too new."
+        if abs(skew) > TOLERANCE_SECONDS
+        else ""
+    )
     return Finding(
         "clock",
         "yellow",

@@ -82,10 +82,19 @@ _BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "spaced": ("JSON with spaces", lambda: json.dumps(fields()).encode()),
     "indented": ("indented JSON", _indented),
     "line_endings": ("JSON with CRLF", lambda: _indented().replace(b"\n", b"\r\n")),
-    "key_order": ("keys in another order", lambda: json.dumps({"z": 1, **fields(), "a": 2}).replace(": ", ":").encode()),
+    "key_order": (
+        "keys in another order",
+        lambda: json.dumps({"z": 1, **fields(), "a": 2}).replace(": ", ":").encode(),
+    ),
     "repeated_key": ("a key twice", _with('"email":"second@example.com"')),
-    "numbers": ("numbers such as 1.50 and 1e2", _with('"total":1.50,"points":1e2,"zero":0.0,"id":12345678901234567890')),
-    "escapes": (r"escapes such as \u00e9 and \/", _with(r'"name":"Jos\u00e9 \u003cb\u003e","link":"https:\/\/example.com\/"')),
+    "numbers": (
+        "numbers such as 1.50 and 1e2",
+        _with('"total":1.50,"points":1e2,"zero":0.0,"id":12345678901234567890'),
+    ),
+    "escapes": (
+        r"escapes such as \u00e9 and \/",
+        _with(r'"name":"Jos\u00e9 \u003cb\u003e","link":"https:\/\/example.com\/"'),
+    ),
     "not_ascii": ("letters that are not ASCII", _with('"name":"José Ångström 東京","note":"<&>"')),
     "newline_at_end": ("a newline at the end", lambda: compact() + b"\n"),
     "spaces_around": ("spaces around", lambda: b"  " + compact() + b" \t "),
@@ -93,7 +102,7 @@ _BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 _ODD_BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "byte_order_mark": ("a byte order mark", lambda: b"\xef\xbb\xbf" + compact()),
-    "not_utf8": ("bytes that are not UTF-8", lambda: compact()[:-2] + b"\xe9\xff\"}"),
+    "not_utf8": ("bytes that are not UTF-8", lambda: compact()[:-2] + b'\xe9\xff"}'),
     "nul": ("NUL and control characters", lambda: compact() + b"\x00\x01\x7f"),
     "not_json": ("text that is not JSON", lambda: b"campaign=check&mark=" + secrets.token_hex(6).encode()),
 }
@@ -121,8 +130,16 @@ FIRST: dict[SigningEncoding, Probe] = {
 
 TRANSPORT = [
     Probe("chunked", "a delivery in chunks", lambda signer: replace(signer.request(compact()), chunked=True)),
-    Probe("expect_continue", "a delivery with `Expect: 100-continue`", lambda signer: replace(signer.request(compact()), expect=True)),
-    Probe("lower_case_headers", "a delivery with its headers in lower case", lambda signer: replace(signer.request(compact()), lower_case=True)),
+    Probe(
+        "expect_continue",
+        "a delivery with `Expect: 100-continue`",
+        lambda signer: replace(signer.request(compact()), expect=True),
+    ),
+    Probe(
+        "lower_case_headers",
+        "a delivery with its headers in lower case",
+        lambda signer: replace(signer.request(compact()), lower_case=True),
+    ),
 ]
 """Genuine deliveries that come over HTTP in another way."""
 
@@ -131,7 +148,9 @@ def large(size: int) -> Probe:
     """Return a genuine delivery whose body has about so many bytes."""
     cart = {"sku": "SHIRT-M-RED", "name": "Linen shirt", "price": "49.99", "quantity": 1}
     lines = size // len(json.dumps(cart, separators=(",", ":")) + ",")
-    return Probe("large_body", f"a body of {in_words(size)}", lambda signer: signer.request(compact(items=[cart] * lines)))
+    return Probe(
+        "large_body", f"a body of {in_words(size)}", lambda signer: signer.request(compact(items=[cart] * lines))
+    )
 
 
 def in_words(size: int) -> str:

@@ -28,5 +28,3 @@ def problem_of(error: BaseException) -> str:
     if isinstance(error, ConnectionError):
         return "the connection was closed"
     return str(getattr(error, "strerror", None) or error)
-
-

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 if TYPE_CHECKING:
     import ssl
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]?")
+_LAST_PORT = 65_535
 
 
 class Target(NamedTuple):
@@ -44,10 +49,12 @@ class Url(click.ParamType):
             self.fail("it cannot be read as a URL", param, ctx)
         if url.scheme not in {"http", "https"} or not host:
             self.fail("it does not begin with https:// or http:// and the name of a host", param, ctx)
-        if url.userinfo:
-            self.fail("it holds credentials, which Listrak does not send", param, ctx)
         is_tls = url.scheme == "https"
         port = url.port or (443 if is_tls else 80)
+        if not _HOST.fullmatch(host) or port > _LAST_PORT:
+            self.fail("its host or its port cannot be one", param, ctx)
+        if url.userinfo:
+            self.fail("it holds credentials, which Listrak does not send", param, ctx)
         return Target(str(url.copy_with(fragment=None)), is_tls, host, port, netloc, path)
 
 

@@ -43,7 +43,11 @@ def command(  # noqa: PLR0913
     (Unix seconds), or a raw HTTP request as curl or a proxy writes it. With --headers, the file is the BODY alone, byte
     for byte. - is the standard input.
     """
-    sources = {"CAPTURE": path, "--headers": headers, **{f"--secret-file {n}": each for n, each in enumerate(secret_files, 1)}}
+    sources = {
+        "CAPTURE": path,
+        "--headers": headers,
+        **{f"--secret-file {n}": each for n, each in enumerate(secret_files, 1)},
+    }
     check_standard_input(sources)
     webhook = webhook_of(secret_files[0] if secret_files else None, secret_env)
     others = [webhook_of(each, None) for each in secret_files[1:]]
@@ -86,7 +90,9 @@ def show(explanation: Explanation, *, knows_time: bool) -> None:
         )
     for cause in explanation.causes:
         say("")
-        say_styled("strong", cause.name, ": proven, with this undone the signature matches" if cause.proven else ": likely")
+        say_styled(
+            "strong", cause.name, ": proven, with this undone the signature matches" if cause.proven else ": likely"
+        )
         say_wrapped(cause.summary, "  ")
         say_wrapped(cause.advice, "     ", first="  -> ")
     if explanation.code in {"stale_timestamp", "future_timestamp"} and not knows_time:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,16 +19,29 @@ JOURNEYS = ("cart", "order", "product", "page", "alert", "custom")
 TAMPERINGS = ("body", "signature", "timestamp", "stale", "future", "duplicate", "encoding")
 
 
+class Rate(click.FloatRange):
+    """So many a second."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        rate = float(super().convert(value, param, ctx))
+        return rate if rate == rate else self.fail("not a number", param, ctx)  # noqa: PLR0124
+
+
 @click.command(
     cls=Command,
     example="listrak-webhooks send https://shop.example.com/listrak --count 100 --rate 10",
     short_help="Play Listrak against an endpoint, with deliveries of synthetic people.",
 )
 @click.argument("target", metavar="URL", type=Url())
-@click.option("--journey", type=click.Choice(JOURNEYS), default="cart", show_default=True, help="What the deliveries are about.")
-@click.option("--body", "body_file", metavar="FILE", help="Send this body, byte for byte, instead; - is the standard input.")
+@click.option(
+    "--journey", type=click.Choice(JOURNEYS), default="cart", show_default=True, help="What the deliveries are about."
+)
+@click.option(
+    "--body", "body_file", metavar="FILE", help="Send this body, byte for byte, instead; - is the standard input."
+)
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="How many deliveries.")
-@click.option("--rate", type=click.FloatRange(0, 1e6, min_open=True), metavar="R", help="Deliveries a second, at most.")
+@click.option("--rate", type=Rate(0, 1e6, min_open=True), metavar="R", help="Deliveries a second, at most.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="C", help="How many at a time."
 )
