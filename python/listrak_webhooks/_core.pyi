@@ -40,6 +40,8 @@ __all__ = [
     "Product",
     "Webhook",
     "__version__",
+    "_freeze_clock",
+    "_frozen_clock",
     "built_in_aliases",
     "sign",
     "verify",
@@ -982,6 +984,22 @@ class Webhook:
         Raises:
             VerificationError, BodyTooLargeError, TypeError, ConfigurationError: as `verify`.
         """
+
+def _freeze_clock(seconds: int | None) -> None:
+    """
+    Stop the package's clock, move a stopped one, or let it run again. It is for `listrak_webhooks.testing` alone.
+
+    Args:
+        seconds: the Unix second at which it is to stand still; `None` lets it run.
+    """
+
+def _frozen_clock() -> tuple[int, int] | None:
+    """
+    Return the second at which the clock stands still and by how many seconds it was moved since it was stopped.
+
+    Returns:
+        `None` while it runs.
+    """
 
 def built_in_aliases() -> dict[str, list[str]]:
     """

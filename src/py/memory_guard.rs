@@ -22,6 +22,7 @@ use crate::py::hints;
 use crate::py::package;
 use crate::py::webhook::DEFAULT_TOLERANCE;
 use crate::replay::{self, Delivery, Ending, Store, Token, Verdict};
+use crate::verify::timestamp;
 
 const DEFAULT_MAX_ENTRIES: MaxEntries = MaxEntries(1_000_000);
 
@@ -147,7 +148,10 @@ impl MemoryReplayGuard {
     /// Milliseconds on a clock that nobody sets, or on the user's own.
     fn now(&self, py: Python<'_>) -> Result<i64> {
         match &self.clock {
-            None => Ok(i64::try_from(self.made.elapsed().as_millis()).unwrap_or(i64::MAX)),
+            None => {
+                let elapsed = i64::try_from(self.made.elapsed().as_millis()).unwrap_or(i64::MAX);
+                Ok(elapsed.saturating_add(timestamp::moved().saturating_mul(1000)))
+            }
             Some(clock) => clock.milliseconds(py),
         }
     }

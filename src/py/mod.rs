@@ -2,6 +2,7 @@
 
 mod arguments;
 mod body;
+mod clock;
 mod error;
 mod event;
 mod headers;
@@ -62,6 +63,8 @@ mod _core {
 
     #[pymodule_export]
     use super::arguments::built_in_aliases;
+    #[pymodule_export]
+    use super::clock::{freeze_clock, frozen_clock};
     #[pymodule_export]
     use super::event::Event;
     #[pymodule_export]

@@ -5,6 +5,7 @@
 //! of which the first is not zero, is what keeps a digit from moving from one to the other: it is part of the
 //! verification, not a matter of taste.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many digits a timestamp has: Unix seconds from 2001 to 2286.
@@ -79,9 +80,45 @@ pub fn expires_at(timestamp: i64, tolerance: i64) -> i64 {
     timestamp.saturating_add(tolerance)
 }
 
-/// This machine's clock, in whole Unix seconds, rounded down.
+/// What [`FROZEN`] holds while the clock runs.
+const RUNNING: i64 = i64::MIN;
+
+/// The second at which the tests of a user have stopped the clock, or [`RUNNING`].
+static FROZEN: AtomicI64 = AtomicI64::new(RUNNING);
+
+/// By how many seconds a stopped clock was moved.
+static MOVED: AtomicI64 = AtomicI64::new(0);
+
+/// Stops the clock at `seconds`, moves a stopped one there, or lets it run again. For tests only.
+pub fn freeze(seconds: Option<i64>) {
+    let before = FROZEN.swap(seconds.unwrap_or(RUNNING), Ordering::Relaxed);
+    match seconds {
+        Some(seconds) if before != RUNNING => {
+            MOVED.fetch_add(seconds.saturating_sub(before), Ordering::Relaxed);
+        }
+        _ => MOVED.store(0, Ordering::Relaxed),
+    }
+}
+
+/// The second at which the clock stands still, if it does.
+#[must_use]
+pub fn frozen() -> Option<i64> {
+    let seconds = FROZEN.load(Ordering::Relaxed);
+    (seconds != RUNNING).then_some(seconds)
+}
+
+/// By how many seconds a stopped clock was moved; 0 while it runs. It moves the clocks that nobody sets along.
+#[must_use]
+pub fn moved() -> i64 {
+    MOVED.load(Ordering::Relaxed)
+}
+
+/// This machine's clock, in whole Unix seconds, rounded down; or the second at which a test has stopped it.
 #[must_use]
 pub fn system_now() -> i64 {
+    if let Some(seconds) = frozen() {
+        return seconds;
+    }
     let seconds = |span: std::time::Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => seconds(since),
@@ -171,6 +208,17 @@ mod tests {
             check_window(FIRST, i64::MAX, 900),
             Err(OutsideWindow::Stale { skew }) if skew > 0
         ));
+    }
+
+    #[test]
+    fn a_stopped_clock_stays_where_it_is_put_and_runs_again() {
+        freeze(Some(FIRST));
+        assert_eq!((system_now(), moved()), (FIRST, 0));
+        freeze(Some(FIRST + 60));
+        assert_eq!((system_now(), moved(), frozen()), (FIRST + 60, 60, Some(FIRST + 60)));
+        freeze(None);
+        assert_eq!((moved(), frozen()), (0, None));
+        assert!(system_now() > FIRST + 60);
     }
 
     proptest! {

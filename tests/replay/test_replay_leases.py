@@ -12,9 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, Event, Webhook
+from listrak_webhooks import ConfigurationError, DuplicateDeliveryError, Event, Webhook, _clock
 from listrak_webhooks.replay import SqliteReplayGuard
-from listrak_webhooks.replay import _store as store_module
 from support.deliveries import logged, signed
 from support.guards import WEBHOOK, Place, event_of, handling, redis_client, run
 from support.helpers import BODY, NOW, SECRET
@@ -331,7 +330,7 @@ class TestSteps:
             time = staticmethod(lambda: clocks["time"])
             monotonic = staticmethod(lambda: clocks["monotonic"])
 
-        monkeypatch.setattr(store_module, "time", System)
+        monkeypatch.setattr(_clock, "time", System)
         return clocks  # type: ignore[return-value]
 
     @pytest.mark.parametrize("step", [-10_000_000, -3600, 3600, 10_000_000])

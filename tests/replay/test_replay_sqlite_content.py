@@ -235,7 +235,7 @@ class TestSize:
         self, fast_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A wall clock that is set forward makes entries old, and no lease."""
-        from listrak_webhooks.replay import _store
+        from listrak_webhooks import _clock
 
         guard, event = SqliteReplayGuard(fast_path), event_of(BODY)
         ahead = 0.0
@@ -246,7 +246,7 @@ class TestSize:
             time = staticmethod(lambda: real_time() + ahead)
             monotonic = staticmethod(real_monotonic)
 
-        monkeypatch.setattr(_store, "time", System)
+        monkeypatch.setattr(_clock, "time", System)
         with guard.handle(event):
             ahead = 10_000.0
             assert is_first(guard, event_of(b"another"))

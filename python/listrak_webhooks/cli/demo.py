@@ -18,13 +18,13 @@ import socket
 import socketserver
 import textwrap
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import click
 
+from .. import _clock
 from .._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Event, Webhook
 from ..instrumentation import logger
 from ._command import Command
@@ -111,7 +111,7 @@ def run(framework: str) -> int:
         print(f"A {framework} receiver on http://127.0.0.1:{port}{PATH}, a sender with Python's own hmac.\n")
         table = Table(shutil.get_terminal_size((110, 24)).columns)
         table.print("what was sent", "answer", "reason")
-        for delivery in deliveries(int(time.time()), webhook.max_body):
+        for delivery in deliveries(int(_clock.now()), webhook.max_body):
             outcome = _send(port, delivery, records)
             right = outcome.status == delivery.status and outcome.reason.startswith(delivery.reason)
             verdict = "" if right else f"  <-- WRONG, should be {delivery.status} {delivery.reason}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 import math
 import secrets
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from listrak_webhooks import _clock
 from listrak_webhooks._core import MARGIN
 
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ class Delivery:
 
     def now(self) -> float:
         """Return the Unix time in seconds, for entries that outlive a restart of the machine."""
-        return (self._clock or time.time)()
+        return (self._clock or _clock.now)()
 
     def monotonic(self) -> float:
         """Return seconds on a clock that nobody sets and that all processes of this machine share, for leases.
 
         Its start is arbitrary, and a restart of the machine begins anew. It is `time.monotonic`, unless the guard was
-        given a clock, which is then both.
+        given a clock, which is then both. A clock that the test kit has stopped moves it along.
         """
-        return (self._clock or time.monotonic)()
+        return (self._clock or _clock.monotonic)()
 
     def __repr__(self) -> str:
         return f"Delivery(id={self.id[:8]}…)"

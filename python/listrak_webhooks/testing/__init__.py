@@ -1,0 +1,21 @@
+"""The test kit: believable signed deliveries for the tests of an endpoint.
+
+>>> from listrak_webhooks.testing import cart
+>>> event = cart(email="jane@example.com").signed("the HMAC secret").event()
+>>> event.journey, event.email
+('cart', 'jane@example.com')
+"""
+
+from .builders import Delivery, SignedDelivery, alert, cart, custom, line, order, page, product
+
+__all__ = [
+    "Delivery",
+    "SignedDelivery",
+    "alert",
+    "cart",
+    "custom",
+    "line",
+    "order",
+    "page",
+    "product",
+]
