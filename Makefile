@@ -48,7 +48,7 @@ test-servers: $(VENV)/.built $(VENV)/.servers
 # for Python 3.10 and 3.11 alone: make test-minimum PYTHON=python3.11
 MINIMUM := .venv-minimum
 MINIMUM_TESTS := $(addprefix tests/,$(addprefix adapters/,test_adapters*.py test_body_handover.py test_django*.py test_fastapi*.py \
-	test_flask*.py test_replay_*.py test_start_up.py) core/test_extras.py core/test_imports.py payload/test_models.py \
+	test_flask*.py test_replay_*.py test_start_up.py) cli/test_cli_*.py core/test_extras.py core/test_imports.py payload/test_models.py \
 	replay/test_replay_redis.py replay/test_replay_redis_servers.py)
 
 test-minimum:
@@ -92,7 +92,7 @@ wheel: $(VENV)/.dev
 test-wheel: wheel
 	rm -rf target/wheel-venv
 	$(PYTHON) -m venv target/wheel-venv
-	target/wheel-venv/bin/python -m pip install --quiet --constraint requirements/dev.txt flask dist/listrak_webhooks-*-cp310-abi3-*.whl
+	target/wheel-venv/bin/python -m pip install --quiet --constraint requirements/dev.txt "$$(echo dist/listrak_webhooks-*-cp310-abi3-*.whl)[cli,flask]"
 	cd target && wheel-venv/bin/listrak-webhooks demo
 
 clean:

@@ -1,4 +1,4 @@
-"""Endpoints as others write them, without our package: right ones, and ones with one fault each, in Flask and plain Python."""
+"""Endpoints as others write them, without our package: right ones, and ones with one fault each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.helpers import SECRET
 from support.servers import serving, werkzeug_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
 
@@ -42,7 +42,7 @@ class Endpoint:
     headers: dict[str, str] = field(default_factory=dict)
     seen: set[bytes] = field(default_factory=set)
 
-    def respond(self, headers: Mapping[str, str], body: bytes) -> int:
+    def respond(self, headers: Any, body: bytes) -> int:
         """Return the status for a request."""
         time.sleep(self.seconds)
         if self.location is not None:
@@ -63,7 +63,7 @@ class Endpoint:
             self.seen.add(mark)
         return self.status
 
-    def _is_genuine(self, headers: Mapping[str, str], body: bytes) -> bool:
+    def _is_genuine(self, headers: Any, body: bytes) -> bool:
         timestamp, signature = headers.get("LTK-Timestamp", ""), headers.get("LTK-HmacSignature", "")
         if not timestamp.isdecimal() or not signature:
             return False
@@ -100,7 +100,7 @@ def plain_endpoint(endpoint: Endpoint) -> Generator[int, None, None]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self._body()
+            body = _body_of(self)
             status = endpoint.respond(_Exactly(self.headers) if endpoint.case_sensitive else self.headers, body)
             self._respond(status)
 
@@ -116,21 +116,22 @@ def plain_endpoint(endpoint: Endpoint) -> Generator[int, None, None]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            parts = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(parts)
-
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
 
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
         yield port
+
+
+def _body_of(request: BaseHTTPRequestHandler) -> bytes:
+    if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length", "0")))
+    parts = []
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        parts.append(request.rfile.read(size))
+        request.rfile.readline()
+    request.rfile.readline()
+    return b"".join(parts)
 
 
 class _Exactly(dict[str, str]):

@@ -3,7 +3,7 @@
 A command's file is imported when the command is called, and what a command needs beyond Click when it needs it.
 """
 
-from .._extras import importing
+from listrak_webhooks._extras import importing
 
 with importing("click", needed_by="the command line"):
     import click as _click  # noqa: F401

@@ -12,9 +12,11 @@ _SIGNS: tuple[tuple[frozenset[str], str, str], ...] = (
     (
         frozenset({"compact", "spaced", "indented", "key_order", "repeated_key", "numbers", "escapes"}),
         "it is parsed as JSON and written again before it is verified",
-        f"Whatever parses the body may not come before the check: {_RAW} (Express: express.raw() instead of "
-        "express.json(); Flask: request.get_data() instead of request.json). If the endpoint does so, a proxy or gateway in "
-        "front of it rewrites the body: switch that off.",
+        (
+            f"Whatever parses the body may not come before the check: {_RAW} (Express: express.raw() instead of "
+            "express.json(); Flask: request.get_data() instead of request.json). If the endpoint does so, a proxy or "
+            "gateway in front of it rewrites the body: switch that off."
+        ),
     ),
     (
         frozenset({"newline_at_end", "spaces_around"}),

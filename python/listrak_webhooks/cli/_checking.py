@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import email.utils
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from listrak_webhooks import _clock
+
 from . import _findings as findings
 from ._body_changes import of_body
 from ._findings import Finding
-from ._problems import NO_ANSWER_SECONDS, problem_of
 from ._probes import BAD, FIRST, LARGE, ODD, SIZES, TRANSPORT, VARIANTS, Probe, Signer, in_words, large
+from ._problems import NO_ANSWER_SECONDS, problem_of
 from ._target import trusted_certificates
 from ._wire import Answer, UntrustedCertificateError, connect, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .._core import Webhook
-    from .._types import SigningEncoding
+    from listrak_webhooks._core import Webhook
+    from listrak_webhooks._types import SigningEncoding
+
     from ._target import Target
 
 AT_ONCE = 4
 """Requests that are under way at the same time, after the first, whose times are measured."""
 
-_SECRET_ADVICE = (
+_UNLIKE_ADVICE = (
     "Compare the secret of the endpoint with the one given here, character by character. If they agree, something "
     "consumes or changes the body before it is verified, or the clocks differ: see the other findings."
 )
-_WORTHLESS = {404, 405}
-"""With these the path is not that of an endpoint, and all other deliveries would get the same."""
+_NOT_AN_ENDPOINT = {404, 405}
 
 
 class Check:
@@ -88,9 +90,13 @@ class Check:
         yield from (findings.of_genuine(probe.name, probe.what, answers[probe.name]) for probe in TRANSPORT)
 
     def _says_nothing(self, answer: Answer) -> bool:
+        """Whether all other deliveries would get the same, as this is not an endpoint, or one that does not work."""
         return (
-            answer.status is None or answer.status in _WORTHLESS or findings.is_redirect(answer) or answer.status >= 500
-        )  # noqa: PLR2004
+            answer.status is None
+            or answer.status in _NOT_AN_ENDPOINT
+            or findings.is_redirect(answer)
+            or findings.is_failure(answer)
+        )
 
     def _address(self) -> Iterator[Finding]:
         """Yield what there is to say of the connection: the way there, and the certificate."""
@@ -103,8 +109,8 @@ class Check:
                 "certificate",
                 "red",
                 f"its certificate is not trusted: {error}",
-                "Listrak will not connect. Install a certificate for this host that is not past, with the whole chain up to "
-                "a public authority.",
+                "Listrak will not connect. Install a certificate for this host that is not past, with the whole chain "
+                "up to a public authority.",
             )
             return
         except OSError as error:
@@ -112,8 +118,8 @@ class Check:
                 "reachable",
                 "red",
                 f"nothing responds at {self._target.host} port {self._target.port}: {problem_of(error)}",
-                "Start the endpoint, and look at its address, its port, and the firewalls on the way. Listrak comes from the "
-                "public internet.",
+                "Start the endpoint, and look at its address, its port, and the firewalls on the way. Listrak comes "
+                "from the public internet.",
             )
             return
         with contextlib.closing(connection):
@@ -146,11 +152,11 @@ class Check:
             self._signer = Signer(self._webhook, accepted[0])
         for answer in answers.values():
             self._measure(answer)
-        advice = _SECRET_ADVICE
+        advice = _UNLIKE_ADVICE
         if len(accepted) == 1:
             advice = (
-                f"It accepts signatures in {accepted[0]} alone. Listrak's article shows both encodings, so accept both: 44 "
-                "characters are base64, 64 are hex."
+                f"It accepts signatures in {accepted[0]} alone. Listrak's article shows both encodings, so accept "
+                "both: 44 characters are base64, 64 are hex."
             )
         return {
             encoding: (findings.of_genuine(FIRST[encoding].name, FIRST[encoding].what, answer, advice), answer)
@@ -219,5 +225,5 @@ def _end_of(certificate: ssl._PeerCertRetDictType) -> tuple[float | None, str]: 
     if not isinstance(end, str):
         return None, ""
     seconds = ssl.cert_time_to_seconds(end)
-    day = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    return (seconds - time.time()) / 86400, f"{day:%Y-%m-%d}"
+    day = dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
+    return (seconds - _clock.now()) / 86400, f"{day:%Y-%m-%d}"

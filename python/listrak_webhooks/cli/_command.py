@@ -78,21 +78,14 @@ def read(path: str, what: str, *, show_path: bool = True) -> bytes:
         raise click.UsageError(f"the file of {what}{shown} cannot be read: {reason}") from None
 
 
-class Seconds(click.ParamType):
-    """Unix seconds, or a span, that are finite."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            self.fail("not a finite number of seconds", param, ctx)
-        return number
+def finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Return the value of an option that is a number, unless it is not finite."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("not a finite number", ctx, param)
+    return value
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-now_option = click.option("--now", type=Seconds(), metavar="T", help="Unix seconds to take as the present time.")
+now_option = click.option(
+    "--now", type=float, callback=finite, metavar="T", help="Unix seconds to take as the present time."
+)

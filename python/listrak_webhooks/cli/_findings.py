@@ -37,6 +37,11 @@ def is_redirect(answer: Answer) -> bool:
     return answer.status is not None and 300 <= answer.status < 400  # noqa: PLR2004
 
 
+def is_failure(answer: Answer) -> bool:
+    """Whether the endpoint itself failed."""
+    return answer.status is not None and answer.status >= 500  # noqa: PLR2004
+
+
 def told(answer: Answer) -> str:
     """Return what the endpoint did, in words."""
     return answer.problem if answer.status is None else f"it responded with {answer.status}"
@@ -83,7 +88,7 @@ def _advice_on(answer: Answer, advice: str) -> str:
     }
     if answer.status in known:
         return known[answer.status]
-    if answer.status is not None and answer.status >= 500:  # noqa: PLR2004
+    if is_failure(answer):
         return "The endpoint fails: its own log says why. Listrak does not send the delivery again."
     return advice or "The endpoint rejects a genuine delivery: its own log should say why."
 
@@ -119,12 +124,12 @@ def of_bad(name: str, what: str, answer: Answer) -> Finding:
 
 
 _FORGED = (
-    "Anybody can send you data: compute the HMAC-SHA256 of the raw body followed by the timestamp, compare it in constant "
-    "time, and reject what differs."
+    "Anybody can send you data: compute the HMAC-SHA256 of the raw body followed by the timestamp, compare it in "
+    "constant time, and reject what differs."
 )
 _TIME = (
-    "Whoever records a delivery can send it again at any time: reject a timestamp that is more than 15 minutes away from "
-    "your clock, on both sides."
+    "Whoever records a delivery can send it again at any time: reject a timestamp that is more than 15 minutes away "
+    "from your clock, on both sides."
 )
 _HEADERS = "A request without both headers is not from Listrak: reject it."
 _ACCEPTED = {
@@ -141,7 +146,7 @@ def of_odd(name: str, what: str, answer: Answer) -> Finding | None:
     """Return what is wrong with the answer to a genuine delivery that is not JSON, or `None`."""
     if answer.status == OK_STATUS or answer.status in NOT_JSON:
         return None
-    if answer.status is not None and answer.status >= 500:  # noqa: PLR2004
+    if is_failure(answer):
         return Finding(
             name, "yellow", f"{what}: {told(answer)}", "Reject a body that is not JSON with 400 instead of failing."
         )
@@ -161,8 +166,8 @@ def of_second(first: Answer, second: Answer) -> Finding:
         name,
         "red",
         f"the same delivery twice: for the second {told(second)}",
-        "A proxy may deliver twice, and Listrak sees the second response: respond with 200 or 409 to a delivery that was "
-        "handled already.",
+        "A proxy may deliver twice, and Listrak sees the second response: respond with 200 or 409 to a delivery that "
+        "was handled already.",
     )
 
 

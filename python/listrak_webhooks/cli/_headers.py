@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
+from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
+
 from ._command import read
 from ._http_text import parse_head
 

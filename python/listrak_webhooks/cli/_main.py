@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import __version__
-from .._extras import check_version
+from listrak_webhooks import __version__
+from listrak_webhooks._extras import check_version
+
 from ._text import say
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ OK, FAILED, USAGE = 0, 1, 2
 
 class Commands(click.Group):
     """A group that imports the file of a command when it is called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words after the program's name; without any, show the help, which is not what was wished for."""
+        if not args and not ctx.resilient_parsing:
+            say(*ctx.get_help().splitlines(), err=True)
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
+from listrak_webhooks import _clock
+from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
+
 from ._wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._types import SigningEncoding
+    from listrak_webhooks._types import SigningEncoding
 
 LARGE = 3 * 1024 * 1024
 SIZES = (1024 * 1024, 300_000, 120_000, 90_000, 30_000)
@@ -53,7 +54,7 @@ class Signer:
             signed_body: what was signed, if that is not what is sent.
         """
         signed = body if signed_body is None else signed_body
-        headers = self._webhook.signed_headers(signed, int(time.time()) - age, encoding=self.encoding)
+        headers = self._webhook.signed_headers(signed, int(_clock.now()) - age, encoding=self.encoding)
         return Request(headers, body)
 
 
@@ -177,7 +178,7 @@ def _signature(change: Callable[[str], str]) -> Callable[[Signer], Request]:
 
 def _other_time(signer: Signer) -> Request:
     request = signer.request(compact(), age=60)
-    return replace(request, headers=request.headers | {TIMESTAMP_HEADER: str(int(time.time()))})
+    return replace(request, headers=request.headers | {TIMESTAMP_HEADER: str(int(_clock.now()))})
 
 
 def _without(*names: str) -> Callable[[Signer], Request]:

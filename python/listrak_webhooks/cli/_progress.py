@@ -1,4 +1,4 @@
-"""Progress of a long run, for a person who watches; it goes to the standard error, so that a pipe holds results alone."""
+"""Progress of a long run, for a person who watches; on the standard error, so that a pipe holds results alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from .._extras import importing
+from listrak_webhooks._extras import importing
+
 from ._text import escaped, is_terminal
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .._core import Webhook
-from ..exceptions import ConfigurationError
+from listrak_webhooks._core import Webhook
+from listrak_webhooks.exceptions import ConfigurationError
+
 from ._command import read
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def webhook_of(secret_file: str | None, secret_env: str | None, **options: Any) 
             raise click.UsageError("the environment variable that --secret-env names is not set, or is empty")
         if secret_env is None and not os.environ.get(VARIABLE):
             raise click.UsageError(
-                f"there is no secret; name its file with --secret-file, its variable with --secret-env, or set {VARIABLE}"
+                "there is no secret; name its file with --secret-file or its variable with --secret-env, or set "
+                f"{VARIABLE}"
             )
         return Webhook.from_env(secret_env or VARIABLE, **options)
     except ConfigurationError as error:

@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._extras import importing
+from listrak_webhooks._extras import importing
+
 from ._problems import NO_ANSWER_SECONDS, problem_of
 
 with importing("httpx2", needed_by="send"):
@@ -77,7 +78,7 @@ class Plan(NamedTuple):
     """How much is sent, and how fast."""
 
     url: str
-    count: int
+    deliveries: int
     rate: float | None
     """Deliveries a second, at most; `None` is as fast as they are answered."""
     concurrency: int
@@ -94,7 +95,7 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
         summary: is filled as answers come, so that it holds what was sent if the run is interrupted.
         on_answer: called after each delivery with what came back.
     """
-    numbers = iter(range(plan.count))
+    numbers = iter(range(plan.deliveries))
     start = time.monotonic()
     limits = httpx2.Limits(max_connections=plan.concurrency, max_keepalive_connections=plan.concurrency)
     async with httpx2.AsyncClient(timeout=NO_ANSWER_SECONDS, limits=limits, follow_redirects=False) as client:
@@ -106,7 +107,7 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
                 for outgoing in plan.prepare(number):
                     on_answer(await _send_one(client, plan.url, outgoing, summary))
 
-        await asyncio.gather(*(work() for _ in range(min(plan.concurrency, plan.count))))
+        await asyncio.gather(*(work() for _ in range(min(plan.concurrency, plan.deliveries))))
 
 
 async def _send_one(client: httpx2.AsyncClient, url: str, outgoing: Outgoing, summary: Summary) -> str:

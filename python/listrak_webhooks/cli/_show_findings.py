@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from .._extras import importing
+from listrak_webhooks._extras import importing
+
 from ._text import escaped, is_terminal, say, say_styled, say_wrapped, takes_color, width
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def _show_table(found: Sequence[Finding]) -> None:
         if finding.advice:
             text.append("\n-> " + escaped(finding.advice), "italic")
         table.add_row(Text(f" {finding.level} ", styles[finding.level]), Text(escaped(finding.name)), text)
-    colors = "auto" if takes_color() else None
-    console = Console(width=width(), color_system=colors, highlight=False, markup=False, emoji=False)
+    console = Console(
+        width=width(), color_system="auto" if takes_color() else None, highlight=False, markup=False, emoji=False
+    )
     console.print(Padding(table, (1, 0)))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from .._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
+from listrak_webhooks import _clock
+from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
+
 from ._sending import Outgoing
 
 if TYPE_CHECKING:
-    from .._core import Webhook
+    from listrak_webhooks._core import Webhook
 
 AWAY_SECONDS = 3600
 """How far the time of a stale or future delivery is away, four times the usual tolerance."""
@@ -23,7 +24,7 @@ def outgoing(webhook: Webhook, body: bytes, tamper: str | None) -> list[Outgoing
         body: the body.
         tamper: what `send --tamper` takes, or `None` for a genuine delivery.
     """
-    now = int(time.time())
+    now = int(_clock.now())
     age = {"stale": AWAY_SECONDS, "future": -AWAY_SECONDS}.get(tamper or "", 0)
     headers = webhook.signed_headers(body, now - age)
     signature = headers[SIGNATURE_HEADER]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
+
+from listrak_webhooks._extras import importing
 
 if TYPE_CHECKING:
     import ssl
 
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]?")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._-]+)?\]?")
 _LAST_PORT = 65_535
 
 
@@ -28,34 +30,33 @@ class Target(NamedTuple):
     """With the query."""
 
 
-class Url(click.ParamType):
-    """An http or https URL without credentials."""
+def target_of(ctx: click.Context, param: click.Parameter, value: str) -> Target:
+    """Return where an URL leads that is the value of an argument.
 
-    name = "url"
+    Raises:
+        click.BadParameter: it is not an http or https URL, or it holds credentials.
+    """
+    with importing("httpx2", needed_by="sending"):
+        import httpx2  # noqa: PLC0415
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
-        """Return where the URL leads."""
-        from .._extras import importing  # noqa: PLC0415
+    def bad(reason: str) -> click.BadParameter:
+        return click.BadParameter(reason, ctx, param)
 
-        with importing("httpx2", needed_by="sending"):
-            import httpx2  # noqa: PLC0415
-
-        try:
-            url = httpx2.URL(value)
-            host = url.raw_host.decode("ascii")
-            path = url.raw_path.decode("ascii")
-            netloc = url.netloc.decode("ascii")
-        except (httpx2.InvalidURL, UnicodeError, ValueError, TypeError):
-            self.fail("it cannot be read as a URL", param, ctx)
-        if url.scheme not in {"http", "https"} or not host:
-            self.fail("it does not begin with https:// or http:// and the name of a host", param, ctx)
-        is_tls = url.scheme == "https"
-        port = url.port or (443 if is_tls else 80)
-        if not _HOST.fullmatch(host) or port > _LAST_PORT:
-            self.fail("its host or its port cannot be one", param, ctx)
-        if url.userinfo:
-            self.fail("it holds credentials, which Listrak does not send", param, ctx)
-        return Target(str(url.copy_with(fragment=None)), is_tls, host, port, netloc, path)
+    try:
+        url = httpx2.URL(value)
+        host = url.raw_host.decode("ascii")
+    except (httpx2.InvalidURL, UnicodeError, ValueError):
+        raise bad("it cannot be read as a URL") from None
+    if url.scheme not in {"http", "https"} or not host:
+        raise bad("it does not begin with https:// or http:// and the name of a host")
+    is_tls = url.scheme == "https"
+    port = url.port or (443 if is_tls else 80)
+    if not _HOST.fullmatch(host) or port > _LAST_PORT:
+        raise bad("its host or its port cannot be one")
+    if url.userinfo:
+        raise bad("it holds credentials, which Listrak does not send")
+    without_fragment = str(url.copy_with(fragment=None))
+    return Target(without_fragment, is_tls, host, port, url.netloc.decode("ascii"), url.raw_path.decode("ascii"))
 
 
 def trusted_certificates() -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""One exchange with an endpoint, written so that its bytes are known: case of headers, chunks, `Expect`, early responses.
+"""One exchange with an endpoint, of which each byte is known: case of headers, chunks, `Expect`, early responses.
 
 A client library decides these by itself, which is what it is for; here they are what is tried.
 """
@@ -12,7 +12,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._extras import importing
+from listrak_webhooks import _clock
+from listrak_webhooks._extras import importing
+
 from ._problems import NO_ANSWER_SECONDS, problem_of
 
 with importing("h11", needed_by="check"):
@@ -143,10 +145,9 @@ class _Exchange:
         start = time.monotonic()
         problem = ""
         try:
-            try:
+            # A server that has seen enough may close; its response is there to be read.
+            with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
                 self._send(_head_of(target, request), request)
-            except (ConnectionError, ssl.SSLEOFError):
-                pass  # a server that has seen enough may close; its response is there to be read
             self._read(until_complete=True)
         except h11.RemoteProtocolError as error:
             problem = "" if not self._received else f"the response is not HTTP: {error}"
@@ -155,7 +156,7 @@ class _Exchange:
         seconds, found = time.monotonic() - start, self._progress
         if found.status is None:
             return Answer(None, problem or "the connection was closed without a response", seconds)
-        return Answer(found.status, "", seconds, found.headers, time.time(), found.continued)
+        return Answer(found.status, "", seconds, found.headers, _clock.now(), found.continued)
 
     def _send(self, head: h11.Request, request: Request) -> None:
         self._write(head)

@@ -6,7 +6,7 @@ import click
 
 from ._command import Command, check_standard_input, json_option
 from ._secrets import secret_options, webhook_of
-from ._target import Target, Url
+from ._target import Target, target_of
 from ._text import say_json
 
 
@@ -15,7 +15,7 @@ from ._text import say_json
     example="listrak-webhooks check https://shop.example.com/listrak --secret-file secret.txt",
     short_help="Say whether an endpoint is fit for Listrak, and what to do if it is not.",
 )
-@click.argument("target", metavar="URL", type=Url())
+@click.argument("target", metavar="URL", callback=target_of)
 @secret_options
 @json_option
 def command(*, target: Target, secret_file: str | None, secret_env: str | None, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from ._secrets import many_secrets_options, webhook_of
 from ._text import say, say_json, say_styled, say_table, say_wrapped
 
 if TYPE_CHECKING:
-    from .._core import Explanation, Webhook
+    from listrak_webhooks._core import Explanation, Webhook
 
 
 @click.command(

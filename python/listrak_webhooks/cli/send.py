@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ._command import Command, check_standard_input, json_option, read
+from ._command import Command, check_standard_input, finite, json_option, read
 from ._secrets import secret_options, webhook_of
-from ._target import Target, Url
+from ._target import Target, target_of
 from ._text import say, say_json, say_table
 
 if TYPE_CHECKING:
@@ -19,21 +19,12 @@ JOURNEYS = ("cart", "order", "product", "page", "alert", "custom")
 TAMPERINGS = ("body", "signature", "timestamp", "stale", "future", "duplicate", "encoding")
 
 
-class Rate(click.FloatRange):
-    """So many a second."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
-        rate = float(super().convert(value, param, ctx))
-        return rate if rate == rate else self.fail("not a number", param, ctx)  # noqa: PLR0124
-
-
 @click.command(
     cls=Command,
     example="listrak-webhooks send https://shop.example.com/listrak --count 100 --rate 10",
     short_help="Play Listrak against an endpoint, with deliveries of synthetic people.",
 )
-@click.argument("target", metavar="URL", type=Url())
+@click.argument("target", metavar="URL", callback=target_of)
 @click.option(
     "--journey", type=click.Choice(JOURNEYS), default="cart", show_default=True, help="What the deliveries are about."
 )
@@ -41,7 +32,13 @@ class Rate(click.FloatRange):
     "--body", "body_file", metavar="FILE", help="Send this body, byte for byte, instead; - is the standard input."
 )
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="How many deliveries.")
-@click.option("--rate", type=Rate(0, 1e6, min_open=True), metavar="R", help="Deliveries a second, at most.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1e6, min_open=True),
+    callback=finite,
+    metavar="R",
+    help="Deliveries a second, at most.",
+)
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="C", help="How many at a time."
 )
@@ -65,8 +62,8 @@ def command(  # noqa: PLR0913
 ) -> int:
     """Play Listrak against an endpoint: deliveries of synthetic people in reserved domains, signed as Listrak signs.
 
-    Exits 0 if all were responded to with 200; with --tamper, if all were responded to and none was accepted. A duplicate
-    is sent twice and must get 200 both times. A redirect is an answer and is not followed.
+    Exits 0 if all were responded to with 200; with --tamper, if all were responded to and none was accepted. A
+    duplicate is sent twice and must get 200 both times. A redirect is an answer and is not followed.
     """
     if body_file is not None and ctx.get_parameter_source("journey") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("give --journey or --body, not both")
@@ -74,7 +71,8 @@ def command(  # noqa: PLR0913
     webhook = webhook_of(secret_file, secret_env)
     body = None if body_file is None else read(body_file, "--body")
     # These need HTTP and the test kit, which the help and a mistake in the call do not.
-    from .. import testing  # noqa: PLC0415
+    from listrak_webhooks import testing  # noqa: PLC0415
+
     from ._sending import Plan  # noqa: PLC0415
     from ._tampering import outgoing  # noqa: PLC0415
 
@@ -118,7 +116,7 @@ def _run(plan: Plan) -> tuple[Summary, bool]:
 
     summary = Summary()
     try:
-        with progress("Sending", plan.count) as on_answer:
+        with progress("Sending", plan.deliveries) as on_answer:
             asyncio.run(send_all(plan, summary, on_answer))
     except KeyboardInterrupt:
         return summary, True

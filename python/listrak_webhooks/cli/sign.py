@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from .._types import SigningEncoding
 from ._command import Command, check_standard_input, json_option, read
 from ._secrets import secret_options, webhook_of
 from ._text import say, say_json
+
+if TYPE_CHECKING:
+    from listrak_webhooks._types import SigningEncoding
 
 
 @click.command(
@@ -20,13 +24,14 @@ from ._text import say, say_json
 @click.option("--encoding", type=click.Choice(["base64", "hex"]), default="base64", show_default=True)
 @secret_options
 @json_option
-def command(
+def command(  # noqa: PLR0913
+    *,
     body: str,
     timestamp: int | None,
     encoding: SigningEncoding,
     secret_file: str | None,
     secret_env: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> int:
     """Print the two headers of a body, signed as Listrak signs.
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import click
 
-from ..exceptions import WebhookError
+from listrak_webhooks import _clock
+from listrak_webhooks.exceptions import WebhookError
+
 from ._command import Command, check_standard_input, json_option, now_option, read
 from ._headers import header_options, headers_of
 from ._secrets import secret_options, webhook_of
 from ._text import say_json, say_styled
 
 if TYPE_CHECKING:
-    from .._core import Event
+    from listrak_webhooks._core import Event
 
 
 @click.command(
@@ -64,7 +65,7 @@ def command(  # noqa: PLR0913
 
 
 def _description_of(event: Event, now: float | None) -> str:
-    age = int(time.time() if now is None else now) - event.timestamp
+    age = int(_clock.now() if now is None else now) - event.timestamp
     which = "the current secret" if event.secret_index == 0 else "the previous secret"
     away = f"{age} s ago" if age >= 0 else f"{-age} s in the future"
     return f"sent {event.sent_at:%Y-%m-%d %H:%M:%S} UTC ({away}), signed in {event.encoding} with {which}"
