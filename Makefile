@@ -41,7 +41,7 @@ test-attacks: $(VENV)/.built
 	$(BIN)/python -m pytest tests/attacks
 
 # The adapters behind real servers, over real sockets. A server that is not installed fails; nginx is one of them.
-test-servers: $(VENV)/.built $(VENV)/.servers
+test-servers: $(VENV)/.built $(VENV)/.servers $(VENV)/.express
 	$(BIN)/python -m pytest tests/real_servers
 
 # What concerns the optional libraries, with the oldest that are supported, in an environment of its own. They have wheels
@@ -111,6 +111,13 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 
 $(VENV)/.servers: requirements/servers.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --requirement $<
+	touch $@
+
+# Express, with the Node.js that pyright brings along; no lock file, as one names a registry.
+$(VENV)/.express: tests/real_servers/express/package.json $(VENV)/.dev
+	mkdir -p $(VENV)/express
+	cp $< $(VENV)/express/
+	$(BIN)/python tools/npm.py install --prefix $(VENV)/express --no-package-lock --no-audit --no-fund --loglevel error
 	touch $@
 
 # An editable install of the release build: what is tested and measured is what is shipped.

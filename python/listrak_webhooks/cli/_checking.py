@@ -159,7 +159,7 @@ class Check:
                 "both: 44 characters are base64, 64 are hex."
             )
         return {
-            encoding: (findings.of_genuine(FIRST[encoding].name, FIRST[encoding].what, answer, advice), answer)
+            encoding: (findings.of_first(FIRST[encoding].name, FIRST[encoding].what, answer, advice), answer)
             for encoding, answer in answers.items()
         }
 

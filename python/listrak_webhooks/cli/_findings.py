@@ -47,7 +47,20 @@ def told(answer: Answer) -> str:
     return answer.problem if answer.status is None else f"it responded with {answer.status}"
 
 
-def of_genuine(name: str, what: str, answer: Answer, advice: str = "") -> Finding:
+def of_genuine(name: str, what: str, answer: Answer) -> Finding:
+    """Return the finding for a delivery that must be accepted like the first ones.
+
+    Args:
+        name: the finding's name.
+        what: what was sent.
+        answer: what came back.
+    """
+    if is_accepted(answer):
+        return Finding(name, "green", f"{what} is accepted with {answer.status}")
+    return Finding(name, "red", f"{what} is not accepted: {told(answer)}", _advice_on(answer, ""))
+
+
+def of_first(name: str, what: str, answer: Answer, advice: str) -> Finding:
     """Return the finding for a delivery that must get 200.
 
     Args:
@@ -56,16 +69,15 @@ def of_genuine(name: str, what: str, answer: Answer, advice: str = "") -> Findin
         answer: what came back.
         advice: what to do if it is rejected as not genuine.
     """
-    if answer.status == OK_STATUS:
-        return Finding(name, "green", f"{what} is accepted with 200")
-    if is_accepted(answer):
+    if is_accepted(answer) and answer.status != OK_STATUS:
         return Finding(
             name,
             "yellow",
             f"{what} is accepted with {answer.status}",
             "Respond with 200: Listrak does not document that it takes other codes as success.",
         )
-    return Finding(name, "red", f"{what} is not accepted: {told(answer)}", _advice_on(answer, advice))
+    finding = of_genuine(name, what, answer)
+    return finding._replace(advice=_advice_on(answer, advice)) if finding.level == "red" else finding
 
 
 def _advice_on(answer: Answer, advice: str) -> str:
@@ -144,7 +156,7 @@ _ACCEPTED = {
 
 def of_odd(name: str, what: str, answer: Answer) -> Finding | None:
     """Return what is wrong with the answer to a genuine delivery that is not JSON, or `None`."""
-    if answer.status == OK_STATUS or answer.status in NOT_JSON:
+    if is_accepted(answer) or answer.status in NOT_JSON:
         return None
     if is_failure(answer):
         return Finding(
