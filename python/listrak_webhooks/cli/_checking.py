@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from listrak_webhooks import _clock
 
 from . import _findings as findings
+from ._body_changes import NAME as BODY
 from ._body_changes import of_body
 from ._findings import Finding
-from ._probes import BAD, FIRST, LARGE, ODD, SIZES, TRANSPORT, VARIANTS, Probe, Signer, in_words, large
+from ._probes import BAD, FORMS, LARGE, ODD, SIZES, TRANSPORT, VARIANTS, Form, Probe, Signer, genuine, in_words, large
 from ._problems import NO_ANSWER_SECONDS, problem_of
 from ._target import trusted_certificates
 from ._wire import Answer, UntrustedCertificateError, connect, exchange
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from listrak_webhooks._core import Webhook
-    from listrak_webhooks._types import SigningEncoding
 
     from ._target import Target
 
@@ -53,7 +53,7 @@ class Check:
         self._on_answer = on_answer
         self._context: ssl.SSLContext | None = None
         self._signer = Signer(webhook)
-        self._accepts_genuine = False
+        self._is_form_accepted = False
         self._accepts_forgeries = False
         self._times: list[float] = []
         self._skew: float | None = None
@@ -65,22 +65,26 @@ class Check:
         if any(each.level == "red" for each in address):
             return
         first = self._first()
-        yield from (finding for finding, _ in first.values())
-        answers = [answer for _, answer in first.values()]
-        if all(self._says_nothing(answer) for answer in answers):
+        if all(self._says_nothing(answer) for answer in first.values()):
+            yield from self._of_first(first)
             yield from self._about_responses()
             return
-        bad = self._all(BAD)
-        self._accepts_forgeries = findings.is_accepted(bad["tampered_body"])
-        bodies = [*self._bodies()]
-        if self._accepts_genuine or any(map(findings.is_accepted, bad.values())):
-            yield from (findings.of_bad(probe.name, probe.what, bad[probe.name]) for probe in BAD)
-        else:
-            yield findings.NOTHING_ACCEPTED
-        yield from bodies
-        if any(map(findings.is_accepted, answers)):
+        self._find_form(first)
+        yield from self._of_first(first)
+        yield from self._forgeries()
+        yield from self._bodies()
+        if self._is_form_accepted:
             yield from self._ways()
         yield from self._about_responses()
+
+    def _forgeries(self) -> Iterator[Finding]:
+        """Yield whether what must be rejected is; if everything is, that says nothing."""
+        answers = self._all(BAD)
+        self._accepts_forgeries = findings.is_accepted(answers["tampered_body"])
+        if not self._is_form_accepted and not any(map(findings.is_accepted, answers.values())):
+            yield findings.NOTHING_ACCEPTED
+            return
+        yield from (findings.of_bad(probe.name, probe.what, answers[probe.name]) for probe in BAD)
 
     def _ways(self) -> Iterator[Finding]:
         """Yield what there is to say of one delivery twice, of large ones, and of other ways over HTTP."""
@@ -143,25 +147,42 @@ class Check:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return dict(zip([probe.name for probe in probes], pool.map(self._send, probes), strict=True))
 
-    def _first(self) -> dict[SigningEncoding, tuple[Finding, Answer]]:
-        """Send a genuine delivery in both encodings, one after the other."""
-        answers = {encoding: self._send(probe, Signer(self._webhook, encoding)) for encoding, probe in FIRST.items()}
-        accepted: list[SigningEncoding] = [each for each, answer in answers.items() if findings.is_accepted(answer)]
-        if accepted:
-            self._accepts_genuine = True
-            self._signer = Signer(self._webhook, accepted[0])
+    def _first(self) -> dict[Form, Answer]:
+        """Send a genuine delivery in both encodings, one after the other, and measure the responses."""
+        answers = {form: self._send(genuine(form), Signer(self._webhook, form)) for form in FORMS[:2]}
         for answer in answers.values():
             self._measure(answer)
+        return answers
+
+    def _find_form(self, first: dict[Form, Answer]) -> None:
+        """Find a form of JSON that is accepted, for all that is sent next: a rejection of any other says nothing."""
+        for form in FORMS:
+            answer = first.get(form) or self._send(genuine(form), Signer(self._webhook, form))
+            if findings.is_accepted(answer):
+                self._signer = Signer(self._webhook, form)
+                self._is_form_accepted = True
+                return
+
+    def _of_first(self, first: dict[Form, Answer]) -> Iterator[Finding]:
+        """Yield whether genuine deliveries are accepted."""
+        accepted = [form.encoding for form, answer in first.items() if findings.is_accepted(answer)]
         advice = _UNLIKE_ADVICE
         if len(accepted) == 1:
             advice = (
                 f"It accepts signatures in {accepted[0]} alone. Listrak's article shows both encodings, so accept "
                 "both: 44 characters are base64, 64 are hex."
             )
-        return {
-            encoding: (findings.of_first(FIRST[encoding].name, FIRST[encoding].what, answer, advice), answer)
-            for encoding, answer in answers.items()
-        }
+        elif self._is_form_accepted:
+            advice = f"JSON that is written in another way is accepted: see {BODY}."
+        given: dict[str, str] = {}
+        for form, answer in first.items():
+            probe = genuine(form)
+            finding = findings.of_first(probe.name, probe.what, answer, advice)
+            if finding.advice in given:
+                finding = finding._replace(advice=f"As for {given[finding.advice]}.")
+            elif finding.advice:
+                given[finding.advice] = finding.name
+            yield finding
 
     def _measure(self, answer: Answer) -> None:
         if answer.status is None:
@@ -194,7 +215,6 @@ class Check:
                 rejected[probe.name] = probe.what
             elif finding := findings.of_odd(probe.name, probe.what, answers[probe.name]):
                 others.append(finding)
-        self._accepts_genuine |= any(map(findings.is_accepted, answers.values()))
         taken = len(answers) - len(rejected) - sum(each.level == "red" for each in others)
         yield of_body(rejected, taken, accepts_forgeries=self._accepts_forgeries)
         yield from others
@@ -202,7 +222,7 @@ class Check:
             yield Finding("odd_bytes", "green", "bodies that are not JSON do no harm")
 
     def _twice(self) -> Finding:
-        request = VARIANTS[0].make(self._signer)
+        request = self._signer.request(self._signer.body())
         again = Probe("twice", "the same delivery twice", lambda _: request)
         return findings.of_second(self._send(again), self._send(again))
 

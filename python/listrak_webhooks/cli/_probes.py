@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from listrak_webhooks import _clock
 from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
+from listrak_webhooks._types import SigningEncoding
 
 from ._wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from listrak_webhooks._types import SigningEncoding
 
 LARGE = 3 * 1024 * 1024
 SIZES = (1024 * 1024, 300_000, 120_000, 90_000, 30_000)
@@ -33,17 +32,38 @@ class Probe:
     make: Callable[[Signer], Request]
 
 
+class Form(NamedTuple):
+    """How JSON is written."""
+
+    encoding: SigningEncoding = "base64"
+    """The signature's."""
+    separators: tuple[str, str] = (",", ":")
+    indent: int | None = None
+
+
+FORMS = [
+    Form(encoding, separators, indent)
+    for separators, indent in (((",", ":"), None), ((", ", ": "), None), ((",", ": "), 2))
+    for encoding in get_args(SigningEncoding)
+]
+"""Those of which one has to be accepted: without spaces, with spaces, indented; in both encodings."""
+
+
 class Signer:
-    """Signs what is sent.
+    """Writes and signs what is sent.
 
     Args:
         webhook: whose secret is used.
-        encoding: the signatures'.
+        form: how bodies are written, and signatures.
     """
 
-    def __init__(self, webhook: Webhook, encoding: SigningEncoding = "base64") -> None:
+    def __init__(self, webhook: Webhook, form: Form = FORMS[0]) -> None:
         self._webhook = webhook
-        self.encoding: SigningEncoding = encoding
+        self.form = form
+
+    def body(self, **more: Any) -> bytes:
+        """Return the body of a delivery that is like no other, for a person in a reserved domain."""
+        return json.dumps(fields(**more), separators=self.form.separators, indent=self.form.indent).encode()
 
     def request(self, body: bytes, *, age: int = 0, signed_body: bytes | None = None) -> Request:
         """Return a request with a body and its two headers.
@@ -54,7 +74,7 @@ class Signer:
             signed_body: what was signed, if that is not what is sent.
         """
         signed = body if signed_body is None else signed_body
-        headers = self._webhook.signed_headers(signed, int(_clock.now()) - age, encoding=self.encoding)
+        headers = self._webhook.signed_headers(signed, int(_clock.now()) - age, encoding=self.form.encoding)
         return Request(headers, body)
 
 
@@ -119,27 +139,24 @@ VARIANTS = [Probe(name, what, _plain(body)) for name, (what, body) in _BODIES.it
 ODD = [Probe(name, what, _plain(body)) for name, (what, body) in _ODD_BODIES.items()]
 """Genuine deliveries whose bodies nobody expects."""
 
-FIRST: dict[SigningEncoding, Probe] = {
-    encoding: Probe(
-        f"genuine_{encoding}",
-        f"a genuine delivery, signed in {encoding},",
-        lambda signer: signer.request(compact(mark="first")),
-    )
-    for encoding in ("base64", "hex")
-}
-"""What Listrak sends: its article shows both encodings."""
+
+def genuine(form: Form) -> Probe:
+    """Return a genuine delivery as Listrak sends it, whose article shows both encodings."""
+    what = f"a genuine delivery, signed in {form.encoding},"
+    return Probe(f"genuine_{form.encoding}", what, lambda signer: signer.request(signer.body()))
+
 
 TRANSPORT = [
-    Probe("chunked", "a delivery in chunks", lambda signer: replace(signer.request(compact()), chunked=True)),
+    Probe("chunked", "a delivery in chunks", lambda signer: replace(signer.request(signer.body()), chunked=True)),
     Probe(
         "expect_continue",
         "a delivery with `Expect: 100-continue`",
-        lambda signer: replace(signer.request(compact()), expect=True),
+        lambda signer: replace(signer.request(signer.body()), expect=True),
     ),
     Probe(
         "lower_case_headers",
         "a delivery with its headers in lower case",
-        lambda signer: replace(signer.request(compact()), lower_case=True),
+        lambda signer: replace(signer.request(signer.body()), lower_case=True),
     ),
 ]
 """Genuine deliveries that come over HTTP in another way."""
@@ -150,7 +167,7 @@ def large(size: int) -> Probe:
     cart = {"sku": "SHIRT-M-RED", "name": "Linen shirt", "price": "49.99", "quantity": 1}
     lines = size // len(json.dumps(cart, separators=(",", ":")) + ",")
     return Probe(
-        "large_body", f"a body of {in_words(size)}", lambda signer: signer.request(compact(items=[cart] * lines))
+        "large_body", f"a body of {in_words(size)}", lambda signer: signer.request(signer.body(items=[cart] * lines))
     )
 
 
@@ -160,30 +177,30 @@ def in_words(size: int) -> str:
 
 
 def _tampered(signer: Signer) -> Request:
-    body = compact()
+    body = signer.body()
     return signer.request(body.replace(b"check-", b"chEck-", 1), signed_body=body)
 
 
 def _other_secret(signer: Signer) -> Request:
-    return Signer(Webhook(secrets.token_hex(20)), signer.encoding).request(compact())
+    return Signer(Webhook(secrets.token_hex(20)), signer.form).request(signer.body())
 
 
 def _signature(change: Callable[[str], str]) -> Callable[[Signer], Request]:
     def make(signer: Signer) -> Request:
-        request = signer.request(compact())
+        request = signer.request(signer.body())
         return replace(request, headers=request.headers | {SIGNATURE_HEADER: change(request.headers[SIGNATURE_HEADER])})
 
     return make
 
 
 def _other_time(signer: Signer) -> Request:
-    request = signer.request(compact(), age=60)
+    request = signer.request(signer.body(), age=60)
     return replace(request, headers=request.headers | {TIMESTAMP_HEADER: str(int(_clock.now()))})
 
 
 def _without(*names: str) -> Callable[[Signer], Request]:
     def make(signer: Signer) -> Request:
-        request = signer.request(compact())
+        request = signer.request(signer.body())
         return replace(request, headers={name: value for name, value in request.headers.items() if name not in names})
 
     return make
@@ -194,8 +211,8 @@ BAD = [
     Probe("other_secret", "a signature made with another secret", _other_secret),
     Probe("tampered_time", "a timestamp that was changed after it was signed", _other_time),
     Probe("cut_signature", "a signature that was cut in half", _signature(lambda text: text[: len(text) // 2])),
-    Probe("stale", "a genuine delivery that is an hour old", lambda signer: signer.request(compact(), age=HOUR)),
-    Probe("future", "a delivery from an hour in the future", lambda signer: signer.request(compact(), age=-HOUR)),
+    Probe("stale", "a genuine delivery that is an hour old", lambda signer: signer.request(signer.body(), age=HOUR)),
+    Probe("future", "a delivery from an hour in the future", lambda signer: signer.request(signer.body(), age=-HOUR)),
     Probe("no_headers", "a delivery without either header", _without(SIGNATURE_HEADER, TIMESTAMP_HEADER)),
     Probe("no_signature", "a delivery without its signature", _without(SIGNATURE_HEADER)),
     Probe("no_timestamp", "a delivery without its timestamp", _without(TIMESTAMP_HEADER)),
