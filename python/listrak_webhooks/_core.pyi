@@ -24,6 +24,7 @@ from listrak_webhooks._types import (
 __all__ = [
     "DEFAULT_LEASE",
     "DEFAULT_TOLERANCE",
+    "FAILS_IN_TEST",
     "LARGE_BODY",
     "MARGIN",
     "MAX_INT_DIGITS",
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "_freeze_clock",
     "_frozen_clock",
+    "_now",
     "built_in_aliases",
     "sign",
     "verify",
@@ -55,6 +57,11 @@ How many seconds a claim lasts unless a replay guard is told otherwise.
 DEFAULT_TOLERANCE: Final[int]
 """
 How many seconds a `Webhook` tolerates unless it is told otherwise.
+"""
+
+FAILS_IN_TEST: Final[str]
+"""
+What a guard says whose store a test has made fail.
 """
 
 LARGE_BODY: Final[int]
@@ -511,6 +518,10 @@ class MemoryReplayGuard:
         clock: Clock | None = None,
     ) -> MemoryReplayGuard: ...
     def __repr__(self, /) -> str: ...
+    def _fail(self, /, failing: bool) -> bool:
+        """
+        Let each claim fail from now on, or no more; return which it was. It is for `listrak_webhooks.testing` alone.
+        """
     def handle(self, /, event: Event) -> MemoryClaim:
         """
         Return the context in which `event` is handled, for `with` and for `async with`; it can be entered once.
@@ -999,6 +1010,11 @@ def _frozen_clock() -> tuple[int, int] | None:
 
     Returns:
         `None` while it runs.
+    """
+
+def _now() -> int:
+    """
+    Return the Unix second that the package goes by: the system's, or the one at which its clock was stopped.
     """
 
 def built_in_aliases() -> dict[str, list[str]]:

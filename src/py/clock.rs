@@ -14,6 +14,13 @@ pub(crate) fn freeze_clock(seconds: Option<i64>) {
     timestamp::freeze(seconds);
 }
 
+/// Return the Unix second that the package goes by: the system's, or the one at which its clock was stopped.
+#[pyfunction]
+#[pyo3(name = "_now")]
+pub(crate) fn now() -> i64 {
+    timestamp::system_now()
+}
+
 /// Return the second at which the clock stands still and by how many seconds it was moved since it was stopped.
 ///
 /// Returns:

@@ -3,6 +3,7 @@
 //! The lock is only ever taken by a thread that is attached to the interpreter, and no Python code runs under it: so it
 //! is held for well under a microsecond, cannot deadlock, and is never left locked by a `fork`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -23,6 +24,10 @@ use crate::py::package;
 use crate::py::webhook::DEFAULT_TOLERANCE;
 use crate::replay::{self, Delivery, Ending, Store, Token, Verdict};
 use crate::verify::timestamp;
+
+/// What the test kit has guards say.
+pub(super) const FAILS_IN_TEST: &str =
+    "the store does not respond, because a test has said so; leave the block of fail_store";
 
 const DEFAULT_MAX_ENTRIES: MaxEntries = MaxEntries(1_000_000);
 
@@ -73,6 +78,8 @@ pub struct MemoryReplayGuard {
     max_entries: usize,
     clock: Option<Clock>,
     made: Instant,
+    /// The test kit lets it fail, as a store does that is not in this process.
+    failing: AtomicBool,
 }
 
 #[pymethods]
@@ -97,7 +104,13 @@ impl MemoryReplayGuard {
             max_entries: max_entries.0,
             clock,
             made: Instant::now(),
+            failing: AtomicBool::new(false),
         }
+    }
+
+    /// Let each claim fail from now on, or no more; return which it was. It is for `listrak_webhooks.testing` alone.
+    fn _fail(&self, failing: bool) -> bool {
+        self.failing.swap(failing, Ordering::Relaxed)
     }
 
     /// Return the context in which `event` is handled, for `with` and for `async with`; it can be entered once.
@@ -143,6 +156,18 @@ impl MemoryReplayGuard {
     fn store(&self) -> MutexGuard<'_, Store> {
         // A panic under the lock would be a bug of ours; rejecting everything from then on would make it worse.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why nothing can be claimed.
+    fn why_not(&self) -> String {
+        if self.failing.load(Ordering::Relaxed) {
+            return FAILS_IN_TEST.to_owned();
+        }
+        format!(
+            "the guard is full: each of its {} entries is a delivery that could still be sent again; raise \
+             max_entries, or lower the webhook's tolerance",
+            self.max_entries
+        )
     }
 
     /// Milliseconds on a clock that nobody sets, or on the user's own.
@@ -207,17 +232,17 @@ impl MemoryClaim {
         }
         let guard = self.guard.get();
         let now = guard.now(py)?;
-        let verdict = guard.store().claim(&self.delivery, guard.lease, now);
+        let verdict = if guard.failing.load(Ordering::Relaxed) {
+            Verdict::Full
+        } else {
+            guard.store().claim(&self.delivery, guard.lease, now)
+        };
         let admission = match verdict {
             Verdict::Claimed(token) => Admission::Claim(token, now),
             Verdict::Completed => return Ok(false),
             Verdict::Held => return Err(Error::DuplicateDelivery),
             Verdict::Full => {
-                let full = Error::ReplayGuard(format!(
-                    "the guard is full: each of its {} entries is a delivery that could still be sent again; raise \
-                     max_entries, or lower the webhook's tolerance",
-                    guard.max_entries
-                ));
+                let full = Error::ReplayGuard(guard.why_not());
                 if !guard.fail_open {
                     return Err(full);
                 }

@@ -51,6 +51,10 @@ mod _core {
     #[pymodule_export]
     const MARGIN: i64 = crate::replay::MARGIN;
 
+    /// What a guard says whose store a test has made fail.
+    #[pymodule_export]
+    const FAILS_IN_TEST: &str = super::memory_guard::FAILS_IN_TEST;
+
     /// The most digits of an integer in a payload.
     #[pymodule_export]
     const MAX_INT_DIGITS: usize = crate::payload::fast_path::MAX_INT_DIGITS;
@@ -64,7 +68,7 @@ mod _core {
     #[pymodule_export]
     use super::arguments::built_in_aliases;
     #[pymodule_export]
-    use super::clock::{freeze_clock, frozen_clock};
+    use super::clock::{freeze_clock, frozen_clock, now};
     #[pymodule_export]
     use super::event::Event;
     #[pymodule_export]

@@ -7,15 +7,22 @@
 """
 
 from .builders import Delivery, SignedDelivery, alert, cart, custom, line, order, page, product
+from .clock import Clock, stop_clock
+from .sender import Sender
+from .stores import fail_store
 
 __all__ = [
+    "Clock",
     "Delivery",
+    "Sender",
     "SignedDelivery",
     "alert",
     "cart",
     "custom",
+    "fail_store",
     "line",
     "order",
     "page",
     "product",
+    "stop_clock",
 ]

@@ -65,7 +65,7 @@ class Delivery:
             '1700000000'
         """
         if timestamp is None:
-            timestamp = int(_clock.now())
+            timestamp = _clock.second()
         signature = sign(self.body, timestamp, secret, encoding=encoding)
         seconds = timestamp if isinstance(timestamp, int) else math.floor(timestamp.timestamp())
         headers = {TIMESTAMP_HEADER: str(seconds), SIGNATURE_HEADER: signature}

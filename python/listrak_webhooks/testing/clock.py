@@ -1,0 +1,96 @@
+"""The time as this package sees it, standing still for a test."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from listrak_webhooks import _clock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Clock:
+    """A clock that stands still until it is moved; `stop_clock` and the fixture `listrak_clock` make one."""
+
+    def __init__(self, timestamp: float | datetime) -> None:
+        self._now = _seconds(timestamp)
+        _clock.freeze(math.floor(self._now))
+
+    def __repr__(self) -> str:
+        return f"Clock({self._now:g})"
+
+    @property
+    def now(self) -> float:
+        """The time at which it stands, in Unix seconds; the package goes by whole ones, rounded down."""
+        return self._now
+
+    def move(self, seconds: float) -> None:
+        """Move it.
+
+        Args:
+            seconds: how far ahead; back if it is negative.
+
+        Raises:
+            ValueError: it is not finite, or out of all range.
+        """
+        self.at(self._now + _seconds(seconds))
+
+    def at(self, timestamp: float | datetime) -> None:
+        """Put it somewhere else.
+
+        Args:
+            timestamp: Unix seconds, or an aware `datetime`.
+
+        Raises:
+            ValueError: it is naive, not finite, or out of all range.
+        """
+        self._now = _seconds(timestamp)
+        _clock.freeze(math.floor(self._now))
+
+
+@contextlib.contextmanager
+def stop_clock(timestamp: float | datetime | None = None) -> Generator[Clock, None, None]:
+    """Let the time, as this package sees it, stand still in a block.
+
+    That is the time of `verify` and `sign`, of the adapters, of the replay guards and of this kit, in every thread of
+    the process. It is not the time of a `Webhook` or a guard with a `clock` of its own, nor that of other libraries:
+    `time.time` runs on. The leases of guards run on too, and are moved along by `move`.
+
+    Args:
+        timestamp: where it stands: Unix seconds, or an aware `datetime`. By default what `time.time` returns, so that
+            the clock agrees with one that freezegun or time-machine has stopped.
+
+    Example:
+        >>> from listrak_webhooks import Webhook
+        >>> from listrak_webhooks.testing import stop_clock
+        >>> with stop_clock(1700000000) as clock:
+        ...     clock.move(60)
+        ...     Webhook("listrak-test-secret").signed_headers(b"")["LTK-Timestamp"]
+        '1700000060'
+    """
+    before = _clock.frozen()
+    clock = Clock(time.time() if timestamp is None else timestamp)
+    try:
+        yield clock
+    finally:
+        _clock.freeze(before)
+
+
+def _seconds(timestamp: float | datetime) -> float:
+    """Return a time, or a span, in seconds."""
+    if isinstance(timestamp, datetime):
+        if timestamp.utcoffset() is None:
+            raise ValueError("timestamp is a naive datetime; give it a time zone, such as datetime.now(timezone.utc)")
+        timestamp = timestamp.timestamp()
+    if not math.isfinite(timestamp) or abs(timestamp) > _FURTHEST:
+        raise ValueError(f"a time is a finite number of Unix seconds, and not {timestamp}")
+    return timestamp
+
+
+_FURTHEST = 1e12
+"""Seconds; further away than a `datetime` goes."""

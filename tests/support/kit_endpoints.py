@@ -1,0 +1,110 @@
+"""Endpoints for the test kit to check: a fit one, written with the standard library alone, and ones with a fault."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from support.helpers import SECRET, sign_like_listrak
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+TOLERANCE = 900
+LIMIT = 4 * 1024 * 1024
+SMALL_LIMIT = 100 * 1024
+DELAY = 0.2
+
+
+class Response(NamedTuple):
+    """What an endpoint responds with."""
+
+    status: int
+    location: str | None = None
+
+
+def _decoded(signature: str, fault: str) -> bytes:
+    """Return a MAC; empty if it is written in no encoding that is taken."""
+    try:
+        if len(signature) == 64 and fault != "base64_only":
+            return bytes.fromhex(signature)
+        if len(signature) == 44 and fault != "hex_only":
+            return base64.b64decode(signature, validate=True)
+    except ValueError:
+        pass
+    return b""
+
+
+def _is_genuine(body: bytes, timestamp: str, signature: str, fault: str) -> bool:
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) == 10):
+        return False
+    if fault.startswith("reserializes"):
+        style: Any = {"separators": (",", ":"), "ensure_ascii": False} if fault.endswith("compactly") else {}
+        try:
+            body = json.dumps(json.loads(body), **style).encode()
+        except (ValueError, RecursionError):
+            return False
+    expected = sign_like_listrak(SECRET.encode(), body, timestamp)
+    return fault == "accepts_forgeries" or hmac.compare_digest(expected, _decoded(signature, fault))
+
+
+def _is_odd(body: bytes) -> bool:
+    try:
+        return not isinstance(json.loads(body.decode()), dict)
+    except (ValueError, RecursionError):
+        return True
+
+
+def _handled(body: bytes, fault: str) -> Response:
+    if fault == "slow":
+        time.sleep(DELAY)
+    if _is_odd(body):
+        if fault == "raises":
+            raise ZeroDivisionError
+        if fault == "fails":
+            return Response(500)
+    return Response(201 if fault == "created" else 200)
+
+
+def endpoint(fault: str = "") -> Callable[[str, bytes, Mapping[str, str]], Response]:
+    """Return what responds to a method, a body and headers; with one fault, if one is named."""
+
+    def respond(method: str, body: bytes, headers: Mapping[str, str]) -> Response:
+        if method != "POST":
+            return Response(200 if fault == "accepts_get" else 405)
+        if fault == "redirects":
+            return Response(307, "/listrak/")
+        if len(body) > (SMALL_LIMIT if fault == "small_limit" else LIMIT):
+            return Response(413)
+        lowered = {name.lower(): value for name, value in headers.items()}
+        timestamp, signature = lowered.get("ltk-timestamp", ""), lowered.get("ltk-hmacsignature", "")
+        if not _is_genuine(body, timestamp, signature, fault):
+            return Response(401)
+        if fault != "ignores_time" and abs(time.time() - int(timestamp)) > TOLERANCE:
+            return Response(401)
+        return _handled(body, fault)
+
+    return respond
+
+
+ODD = {"empty_body", "not_json", "json_without_object", "nul_bytes", "invalid_utf8", "byte_order_mark", "deep_json"}
+
+FAULTS: dict[str, set[str]] = {
+    "accepts_forgeries": {"forged", "body_changed", "body_reserialized", "malformed_signature", "no_signature"},
+    "ignores_time": {"stale", "future"},
+    "hex_only": {"genuine_base64"},
+    "base64_only": {"genuine_hex"},
+    "reserializes": {"genuine_base64", "genuine_hex", "nul_bytes", "invalid_utf8"},
+    "reserializes_compactly": {"body_reserialized", "nul_bytes", "invalid_utf8"},
+    "small_limit": {"large_body"},
+    "created": {"genuine_base64", "genuine_hex", "lower_case_headers", "twice", "large_body"},
+    "slow": {"time_to_answer"},
+    "redirects": {"genuine_base64", "forged"},
+    "fails": ODD,
+    "raises": ODD,
+    "accepts_get": {"get"},
+}
+"""What must be found, by fault; some have consequences that are found too."""
