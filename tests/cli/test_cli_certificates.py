@@ -98,12 +98,11 @@ def test_a_certificate_that_is_not_trusted_is_red(
     problem: str, authority: trustme.CA, trusting: dict[str, str]
 ) -> None:
     """The check is over, as Listrak would not connect; `send` gets no answer for the same reason."""
-    leaf, words = {
-        "past": (lambda: authority.issue_cert("127.0.0.1", not_before=in_days(-9), not_after=in_days(-1)), "expired"),
-        "other host": (lambda: authority.issue_cert("shop.example.com"), "IP address mismatch"),
-        "other authority": (lambda: trustme.CA().issue_cert("127.0.0.1"), "local issuer"),
-    }[problem]
-    with tls_endpoint(leaf()) as port:
+    words = {"past": "expired", "other host": "IP address mismatch", "other authority": "local issuer"}[problem]
+    issuer = trustme.CA() if problem == "other authority" else authority
+    host = "shop.example.com" if problem == "other host" else "127.0.0.1"
+    ends = in_days(-1 if problem == "past" else 90)
+    with tls_endpoint(issuer.issue_cert(host, not_before=in_days(-9), not_after=ends)) as port:
         result = call("check", f"https://127.0.0.1:{port}/", "--json", variables=trusting)
         sent = call("send", f"https://127.0.0.1:{port}/", variables=trusting)
     found = certificate_in(result)

@@ -26,7 +26,8 @@ FAULTS: dict[str, dict[str, set[str]]] = {
     "none": {"red": set(), "yellow": {"certificate"}},
     "accepts forgeries": {
         "red": {
-            *("tampered_body", "other_secret", "tampered_time", "cut_signature", "stale", "future", "no_headers"),
+            *("forged", "body_changed", "time_changed", "cut_signature", "stale", "future", "no_headers"),
+            *("malformed_timestamp", "malformed_signature"),
             *("no_signature", "no_timestamp", "empty_signature"),
         },
         "yellow": {"certificate", "body_unchanged"},

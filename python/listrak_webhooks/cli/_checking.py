@@ -24,7 +24,7 @@ from ._wire import Answer, UntrustedCertificateError, connect, exchange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from listrak_webhooks._core import Webhook
+    from listrak_webhooks._types import Secrets
 
     from ._target import Target
 
@@ -43,16 +43,16 @@ class Check:
 
     Args:
         target: the endpoint.
-        webhook: whose secret it has.
+        secret: the endpoint's, as for `Webhook`.
         on_answer: called after each response, with what was sent.
     """
 
-    def __init__(self, target: Target, webhook: Webhook, on_answer: Callable[[str], None]) -> None:
+    def __init__(self, target: Target, secret: Secrets, on_answer: Callable[[str], None]) -> None:
         self._target = target
-        self._webhook = webhook
+        self._secret = secret
         self._on_answer = on_answer
         self._context: ssl.SSLContext | None = None
-        self._signer = Signer(webhook)
+        self._signer = Signer(secret)
         self._is_form_accepted = False
         self._accepts_forgeries = False
         self._times: list[float] = []
@@ -80,11 +80,11 @@ class Check:
     def _forgeries(self) -> Iterator[Finding]:
         """Yield whether what must be rejected is; if everything is, that says nothing."""
         answers = self._all(BAD)
-        self._accepts_forgeries = findings.is_accepted(answers["tampered_body"])
+        self._accepts_forgeries = findings.is_accepted(answers["body_changed"])
         if not self._is_form_accepted and not any(map(findings.is_accepted, answers.values())):
             yield findings.NOTHING_ACCEPTED
             return
-        yield from (findings.of_bad(probe.name, probe.what, answers[probe.name]) for probe in BAD)
+        yield from (findings.of_bad(probe.name, probe.what, answers[probe.name], probe.advice) for probe in BAD)
 
     def _ways(self) -> Iterator[Finding]:
         """Yield what there is to say of one delivery twice, of large ones, and of other ways over HTTP."""
@@ -149,7 +149,7 @@ class Check:
 
     def _first(self) -> dict[Form, Answer]:
         """Send a genuine delivery in both encodings, one after the other, and measure the responses."""
-        answers = {form: self._send(genuine(form), Signer(self._webhook, form)) for form in FORMS[:2]}
+        answers = {form: self._send(genuine(form), Signer(self._secret, form)) for form in FORMS[:2]}
         for answer in answers.values():
             self._measure(answer)
         return answers
@@ -157,9 +157,9 @@ class Check:
     def _find_form(self, first: dict[Form, Answer]) -> None:
         """Find a form of JSON that is accepted, for all that is sent next: a rejection of any other says nothing."""
         for form in FORMS:
-            answer = first.get(form) or self._send(genuine(form), Signer(self._webhook, form))
+            answer = first.get(form) or self._send(genuine(form), Signer(self._secret, form))
             if findings.is_accepted(answer):
-                self._signer = Signer(self._webhook, form)
+                self._signer = Signer(self._secret, form)
                 self._is_form_accepted = True
                 return
 
@@ -229,7 +229,7 @@ class Check:
     def _large(self) -> Finding:
         answer = self._send(large(LARGE))
         if findings.is_accepted(answer):
-            return findings.of_genuine("large_body", "a body of 3 MiB", answer)
+            return findings.of_genuine("large_body", "a genuine body of 3 MiB", answer)
         smallest = LARGE
         for size in SIZES:
             smaller = self._send(large(size))

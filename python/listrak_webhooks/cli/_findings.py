@@ -56,8 +56,8 @@ def of_genuine(name: str, what: str, answer: Answer) -> Finding:
         answer: what came back.
     """
     if is_accepted(answer):
-        return Finding(name, "green", f"{what} is accepted with {answer.status}")
-    return Finding(name, "red", f"{what} is not accepted: {told(answer)}", _advice_on(answer, ""))
+        return Finding(name, "green", f"{what}: accepted with {answer.status}")
+    return Finding(name, "red", f"{what}: not accepted, {told(answer)}", _advice_on(answer, ""))
 
 
 def of_first(name: str, what: str, answer: Answer, advice: str) -> Finding:
@@ -73,7 +73,7 @@ def of_first(name: str, what: str, answer: Answer, advice: str) -> Finding:
         return Finding(
             name,
             "yellow",
-            f"{what} is accepted with {answer.status}",
+            f"{what}: accepted with {answer.status}",
             "Respond with 200: Listrak does not document that it takes other codes as success.",
         )
     finding = of_genuine(name, what, answer)
@@ -113,45 +113,27 @@ NOTHING_ACCEPTED = Finding(
 )
 
 
-def of_bad(name: str, what: str, answer: Answer) -> Finding:
+def of_bad(name: str, what: str, answer: Answer, advice: str) -> Finding:
     """Return the finding for a delivery that must get 401.
 
     Args:
         name: the finding's name.
         what: what was sent.
         answer: what came back.
+        advice: what to do if it is accepted.
     """
     if is_accepted(answer):
-        return Finding(name, "red", f"{what} is accepted with {answer.status}", _ACCEPTED.get(name, _FORGED))
+        return Finding(name, "red", f"{what}: accepted with {answer.status}", advice)
     if answer.status is None:
         return Finding(name, "red", f"{what}: {answer.problem}", "Respond with 401 to what is not genuine.")
     if answer.status == REJECTED:
-        return Finding(name, "green", f"{what} is rejected with 401")
+        return Finding(name, "green", f"{what}: rejected with 401")
     return Finding(
         name,
         "yellow",
-        f"{what} is not accepted: {told(answer)} instead of 401",
+        f"{what}: not accepted, {told(answer)} instead of 401",
         "Respond with 401 to what is not genuine.",
     )
-
-
-_FORGED = (
-    "Anybody can send you data: compute the HMAC-SHA256 of the raw body followed by the timestamp, compare it in "
-    "constant time, and reject what differs."
-)
-_TIME = (
-    "Whoever records a delivery can send it again at any time: reject a timestamp that is more than 15 minutes away "
-    "from your clock, on both sides."
-)
-_HEADERS = "A request without both headers is not from Listrak: reject it."
-_ACCEPTED = {
-    "stale": _TIME,
-    "future": _TIME,
-    "no_headers": _HEADERS,
-    "no_signature": _HEADERS,
-    "no_timestamp": _HEADERS,
-    "empty_signature": _HEADERS,
-}
 
 
 def of_odd(name: str, what: str, answer: Answer) -> Finding | None:
@@ -198,7 +180,7 @@ def of_limit(largest: int | None, smallest_rejected: str, words: str, answer: An
     return Finding(
         "large_body",
         "red",
-        f"a genuine delivery of 3 MiB is not accepted: {told(answer)}; {bound}",
+        f"a genuine body of 3 MiB: not accepted, {told(answer)}; {bound}",
         "A cart can be larger than 100 kB. Raise the limit to 4 MiB, in the framework (Express: "
         "express.raw({limit: '4mb'})) and in each proxy (nginx: client_max_body_size 4m).",
     )

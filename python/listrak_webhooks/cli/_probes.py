@@ -8,19 +8,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from listrak_webhooks import _clock
-from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
+from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from listrak_webhooks._types import SigningEncoding
+from listrak_webhooks.testing.probes import PROBES, Material
 
 from ._wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from listrak_webhooks._types import Secrets
+    from listrak_webhooks.testing.builders import SignedDelivery
+
 LARGE = 3 * 1024 * 1024
 SIZES = (1024 * 1024, 300_000, 120_000, 90_000, 30_000)
 """The bytes that are tried, from the largest down, if an endpoint rejects `LARGE`."""
-
-HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Probe:
     name: str
     what: str
     make: Callable[[Signer], Request]
+    advice: str = ""
+    """What to do if it does not come out as it must, if that is always the same."""
 
 
 class Form(NamedTuple):
@@ -49,33 +53,34 @@ FORMS = [
 """Those of which one has to be accepted: without spaces, with spaces, indented; in both encodings."""
 
 
-class Signer:
-    """Writes and signs what is sent.
+class Signer(Material):
+    """Writes and signs what is sent; the probes of the test kit take it as their material.
 
     Args:
-        webhook: whose secret is used.
+        secret: as for `Webhook`.
         form: how bodies are written, and signatures.
     """
 
-    def __init__(self, webhook: Webhook, form: Form = FORMS[0]) -> None:
-        self._webhook = webhook
+    def __init__(self, secret: Secrets, form: Form = FORMS[0]) -> None:
+        super().__init__(secret)
         self.form = form
 
     def body(self, **more: Any) -> bytes:
         """Return the body of a delivery that is like no other, for a person in a reserved domain."""
         return json.dumps(fields(**more), separators=self.form.separators, indent=self.form.indent).encode()
 
-    def request(self, body: bytes, *, age: int = 0, signed_body: bytes | None = None) -> Request:
-        """Return a request with a body and its two headers.
+    def genuine(self, encoding: SigningEncoding | None = None) -> SignedDelivery:
+        """Return a delivery that must be accepted."""
+        return self.signed(self.body(), encoding or self.form.encoding)
 
-        Args:
-            body: what is sent.
-            age: how many seconds ago it was signed.
-            signed_body: what was signed, if that is not what is sent.
-        """
-        signed = body if signed_body is None else signed_body
-        headers = self._webhook.signed_headers(signed, int(_clock.now()) - age, encoding=self.form.encoding)
-        return Request(headers, body)
+    def request(self, body: bytes) -> Request:
+        """Return a genuine request with a body."""
+        return request_of(self.signed(body, self.form.encoding))
+
+
+def request_of(signed: SignedDelivery) -> Request:
+    """Return the request of a delivery."""
+    return Request(signed.headers, signed.body)
 
 
 def fields(**more: Any) -> dict[str, Any]:
@@ -142,20 +147,20 @@ ODD = [Probe(name, what, _plain(body)) for name, (what, body) in _ODD_BODIES.ite
 
 def genuine(form: Form) -> Probe:
     """Return a genuine delivery as Listrak sends it, whose article shows both encodings."""
-    what = f"a genuine delivery, signed in {form.encoding},"
+    what = f"genuine, signature in {form.encoding}"
     return Probe(f"genuine_{form.encoding}", what, lambda signer: signer.request(signer.body()))
 
 
 TRANSPORT = [
-    Probe("chunked", "a delivery in chunks", lambda signer: replace(signer.request(signer.body()), chunked=True)),
+    Probe("chunked", "a body in chunks", lambda signer: replace(signer.request(signer.body()), chunked=True)),
     Probe(
         "expect_continue",
-        "a delivery with `Expect: 100-continue`",
+        "`Expect: 100-continue`",
         lambda signer: replace(signer.request(signer.body()), expect=True),
     ),
     Probe(
         "lower_case_headers",
-        "a delivery with its headers in lower case",
+        "header names in lower case",
         lambda signer: replace(signer.request(signer.body()), lower_case=True),
     ),
 ]
@@ -167,7 +172,9 @@ def large(size: int) -> Probe:
     cart = {"sku": "SHIRT-M-RED", "name": "Linen shirt", "price": "49.99", "quantity": 1}
     lines = size // len(json.dumps(cart, separators=(",", ":")) + ",")
     return Probe(
-        "large_body", f"a body of {in_words(size)}", lambda signer: signer.request(signer.body(items=[cart] * lines))
+        "large_body",
+        f"a genuine body of {in_words(size)}",
+        lambda signer: signer.request(signer.body(items=[cart] * lines)),
     )
 
 
@@ -176,46 +183,48 @@ def in_words(size: int) -> str:
     return f"{size / 1024 / 1024:.0f} MiB" if size >= 1024 * 1024 else f"{size // 1000} kB"
 
 
-def _tampered(signer: Signer) -> Request:
-    body = signer.body()
-    return signer.request(body.replace(b"check-", b"chEck-", 1), signed_body=body)
+def _shared(name: str) -> Probe:
+    """Return a probe of the test kit, which checks the same through a test client."""
+    (probe,) = [each for each in PROBES if each.name == name]
 
-
-def _other_secret(signer: Signer) -> Request:
-    return Signer(Webhook(secrets.token_hex(20)), signer.form).request(signer.body())
-
-
-def _signature(change: Callable[[str], str]) -> Callable[[Signer], Request]:
     def make(signer: Signer) -> Request:
-        request = signer.request(signer.body())
-        return replace(request, headers=request.headers | {SIGNATURE_HEADER: change(request.headers[SIGNATURE_HEADER])})
+        (request,) = probe.requests(signer)
+        return Request(request.headers, request.body)
 
-    return make
-
-
-def _other_time(signer: Signer) -> Request:
-    request = signer.request(signer.body(), age=60)
-    return replace(request, headers=request.headers | {TIMESTAMP_HEADER: str(int(_clock.now()))})
+    return Probe(name, probe.what, make, f"{probe.advice[:1].upper()}{probe.advice[1:]}.")
 
 
-def _without(*names: str) -> Callable[[Signer], Request]:
-    def make(signer: Signer) -> Request:
-        request = signer.request(signer.body())
-        return replace(request, headers={name: value for name, value in request.headers.items() if name not in names})
+def _bad(name: str, what: str, advice: str, change: Callable[[SignedDelivery], SignedDelivery], age: int = 0) -> Probe:
+    """Return a probe of a genuine delivery that was changed."""
+    return Probe(name, what, lambda signer: request_of(change(signer.genuine().stale(age))), advice)
 
-    return make
+
+def _with_half_a_signature(signed: SignedDelivery) -> SignedDelivery:
+    signature = signed.headers[SIGNATURE_HEADER]
+    return signed.with_headers({SIGNATURE_HEADER: signature[: len(signature) // 2]})
 
 
 BAD = [
-    Probe("tampered_body", "a body that was changed after it was signed", _tampered),
-    Probe("other_secret", "a signature made with another secret", _other_secret),
-    Probe("tampered_time", "a timestamp that was changed after it was signed", _other_time),
-    Probe("cut_signature", "a signature that was cut in half", _signature(lambda text: text[: len(text) // 2])),
-    Probe("stale", "a genuine delivery that is an hour old", lambda signer: signer.request(signer.body(), age=HOUR)),
-    Probe("future", "a delivery from an hour in the future", lambda signer: signer.request(signer.body(), age=-HOUR)),
-    Probe("no_headers", "a delivery without either header", _without(SIGNATURE_HEADER, TIMESTAMP_HEADER)),
-    Probe("no_signature", "a delivery without its signature", _without(SIGNATURE_HEADER)),
-    Probe("no_timestamp", "a delivery without its timestamp", _without(TIMESTAMP_HEADER)),
-    Probe("empty_signature", "an empty signature", _signature(lambda _: "")),
+    *map(_shared, ("forged", "body_changed", "stale", "future", "no_headers", "no_timestamp", "no_signature")),
+    *map(_shared, ("malformed_timestamp", "malformed_signature")),
+    _bad(
+        "empty_signature",
+        "an empty signature",
+        "Reject a delivery without both headers before anything is read from it; an empty one counts as none.",
+        lambda signed: signed.with_headers({SIGNATURE_HEADER: ""}),
+    ),
+    _bad(
+        "cut_signature",
+        "half of the right signature",
+        "Compare the whole of the signature, in constant time.",
+        _with_half_a_signature,
+    ),
+    _bad(
+        "time_changed",
+        "the timestamp changed",
+        "Compute the MAC over the body and the timestamp as it came, so that nobody can make an old delivery new.",
+        lambda signed: signed.with_headers({TIMESTAMP_HEADER: str(int(_clock.now()))}),
+        age=60,
+    ),
 ]
 """What must be rejected with 401."""

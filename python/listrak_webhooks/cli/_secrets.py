@@ -12,6 +12,7 @@ import click
 
 from listrak_webhooks._core import Webhook
 from listrak_webhooks.exceptions import ConfigurationError
+from listrak_webhooks.instrumentation import logger
 
 from ._command import read
 
@@ -42,13 +43,14 @@ def many_secrets_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return file(_ENV(function))
 
 
-def webhook_of(secret_file: str | None, secret_env: str | None, **options: Any) -> Webhook:
-    """Return the webhook with the secret that the options name, or else the one in the environment.
+def secrets_of(secret_file: str | None, secret_env: str | None) -> list[str]:
+    """Return the secret that the options name, or else the one in the environment; the previous one follows it.
+
+    What looks like a slip, such as a secret in quotation marks, is warned of.
 
     Args:
         secret_file: the value of `--secret-file`.
         secret_env: the value of `--secret-env`.
-        options: those of `Webhook`.
 
     Raises:
         click.UsageError: there is no secret, or what there is cannot be one.
@@ -57,7 +59,9 @@ def webhook_of(secret_file: str | None, secret_env: str | None, **options: Any) 
         raise click.UsageError("give the secret by --secret-file or by --secret-env, not by both")
     try:
         if secret_file is not None:
-            return Webhook(_secret_in(secret_file), **options)
+            secret = _secret_in(secret_file)
+            Webhook(secret)
+            return [secret]
         if secret_env is not None and not os.environ.get(secret_env):
             raise click.UsageError("the environment variable that --secret-env names is not set, or is empty")
         if secret_env is None and not os.environ.get(VARIABLE):
@@ -65,10 +69,26 @@ def webhook_of(secret_file: str | None, secret_env: str | None, **options: Any) 
                 "there is no secret; name its file with --secret-file or its variable with --secret-env, or set "
                 f"{VARIABLE}"
             )
-        return Webhook.from_env(secret_env or VARIABLE, **options)
+        name = secret_env or VARIABLE
+        Webhook.from_env(name)
+        return [os.environ[name], *filter(None, [os.environ.get(f"{name}_PREVIOUS")])]
     except ConfigurationError as error:
         where = "the file that --secret-file names" if secret_file is not None else "the environment"
         raise click.UsageError(f"what {where} holds cannot be the secret: {error}") from None
+
+
+def webhook_of(secret_file: str | None, secret_env: str | None) -> Webhook:
+    """Return the webhook with the secret that the options name, or else the one in the environment.
+
+    Raises:
+        click.UsageError: as `secrets_of`.
+    """
+    secrets = secrets_of(secret_file, secret_env)
+    logger().disabled = True  # it has said by now what looks like a slip
+    try:
+        return Webhook(secrets)
+    finally:
+        logger().disabled = False
 
 
 def _secret_in(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ._command import Command, check_standard_input, json_option
-from ._secrets import secret_options, webhook_of
+from ._secrets import secret_options, secrets_of
 from ._target import Target, target_of
 from ._text import say_json
 
@@ -25,14 +25,14 @@ def command(*, target: Target, secret_file: str | None, secret_env: str | None, 
     example.com, which it will handle, and forged ones. Exits 1 if a finding is red.
     """
     check_standard_input({"--secret-file": secret_file})
-    webhook = webhook_of(secret_file, secret_env)
+    secret = secrets_of(secret_file, secret_env)
     # They need HTTP, which the help and a mistake in the call do not.
     from ._checking import Check  # noqa: PLC0415
     from ._progress import progress  # noqa: PLC0415
     from ._show_findings import show_findings  # noqa: PLC0415
 
     with progress("Checking", None) as on_answer:
-        found = [*Check(target, webhook, on_answer).run()]
+        found = [*Check(target, secret, on_answer).run()]
     if as_json:
         say_json({"findings": [finding._asdict() for finding in found]})
     else:
