@@ -54,6 +54,10 @@ class TestJson:
             del found[name]
         assert parse_capture(json.dumps(found).encode()) == Capture(None, None, PAIRS, BODY, None)
 
+    def test_no_headers_are_a_delivery_too(self) -> None:
+        """That they are missing is for the explanation to say."""
+        assert parse_capture(entry(headers=[])).headers == []
+
     @pytest.mark.parametrize(
         ("data", "words"),
         [

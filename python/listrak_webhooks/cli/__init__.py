@@ -6,4 +6,6 @@ A command's file is imported when the command is called, and what a command need
 from listrak_webhooks._extras import importing
 
 with importing("click", needed_by="the command line"):
-    import click as _click  # noqa: F401
+    import click
+
+__all__ = ["click"]

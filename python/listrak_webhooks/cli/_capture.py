@@ -7,7 +7,7 @@ import binascii
 import json
 import math
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import click
 
@@ -60,6 +60,7 @@ def _from_json(data: bytes) -> Capture:
         raise _bad("it is not JSON") from None
     if not isinstance(entry, dict):
         raise _bad("it is not an object")
+    entry = cast("dict[str, object]", entry)
     return Capture(
         _text_or_none(entry, "method"),
         _text_or_none(entry, "path"),
@@ -80,24 +81,32 @@ def _bad(reason: str) -> click.UsageError:
     return click.UsageError(f"the capture cannot be read: {reason}")
 
 
-def _text_or_none(entry: dict[str, Any], name: str) -> str | None:
+def _text_or_none(entry: dict[str, object], name: str) -> str | None:
     value = entry.get(name)
     if value is not None and not isinstance(value, str):
         raise _bad(f"its `{name}` is not a string")
     return value
 
 
-def _pairs_in(entry: dict[str, Any]) -> list[tuple[str, str]]:
-    pairs = entry.get("headers")
-    if not isinstance(pairs, list):
+def _pairs_in(entry: dict[str, object]) -> list[tuple[str, str]]:
+    headers = entry.get("headers")
+    if not isinstance(headers, list):
         raise _bad("its `headers` are not a list of pairs")
-    for pair in pairs:
-        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(each, str) for each in pair)):  # noqa: PLR2004
-            raise _bad("its `headers` are not a list of pairs of strings")
-    return [(name, value) for name, value in pairs]
+    pairs: list[tuple[str, str]] = []
+    for pair in _list_or_nothing(headers):
+        match _list_or_nothing(pair):
+            case [str(name), str(value)]:
+                pairs.append((name, value))
+            case _:
+                raise _bad("its `headers` are not pairs of strings")
+    return pairs
 
 
-def _body_in(entry: dict[str, Any]) -> bytes:
+def _list_or_nothing(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _body_in(entry: dict[str, object]) -> bytes:
     text = entry.get("body")
     try:
         if isinstance(text, str):
@@ -107,7 +116,7 @@ def _body_in(entry: dict[str, Any]) -> bytes:
     raise _bad("its `body` is not a string in base64")
 
 
-def _time_in(entry: dict[str, Any]) -> float | None:
+def _time_in(entry: dict[str, object]) -> float | None:
     value = entry.get("received_at")
     if value is None:
         return None

@@ -36,10 +36,10 @@ class Outgoing(NamedTuple):
 class Summary:
     """What came of a run, as far as it went."""
 
-    statuses: Counter[int] = field(default_factory=Counter)
-    problems: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter[int])
+    problems: Counter[str] = field(default_factory=Counter[str])
     """Why there was no answer."""
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list[float])
     """How long each answer took."""
 
     @property
@@ -98,7 +98,8 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
     numbers = iter(range(plan.deliveries))
     start = time.monotonic()
     limits = httpx2.Limits(max_connections=plan.concurrency, max_keepalive_connections=plan.concurrency)
-    async with httpx2.AsyncClient(timeout=NO_ANSWER_SECONDS, limits=limits, follow_redirects=False) as client:
+    client = httpx2.AsyncClient(timeout=NO_ANSWER_SECONDS, limits=limits, follow_redirects=False)
+    async with client:
 
         async def work() -> None:
             for number in numbers:

@@ -68,7 +68,7 @@ class UntrustedCertificateError(Exception):
 @dataclass
 class _Progress:
     status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
     continued: bool = False
     complete: bool = False
     length: int = 0
