@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import email.utils
+import signal
+import socket
+import socketserver
+import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.command_line import DANGEROUS, Result, call, call_on_terminal
+from listrak_webhooks.cli._target import Target
+from listrak_webhooks.cli._wire import Request, Wire
+from support.command_line import DANGEROUS, SCRIPT, Result, call, call_on_terminal, environment
 from support.faulty_endpoints import (
     ENDPOINTS,
     Endpoint,
@@ -17,7 +25,8 @@ from support.faulty_endpoints import (
     read_as_text,
     written_again,
 )
-from support.helpers import OTHER_SECRET
+from support.helpers import OTHER_SECRET, PATIENCE, SECRET
+from support.servers import serving, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -283,3 +292,105 @@ def test_forgeries_are_looked_for_in_a_form_that_is_accepted() -> None:
     assert (status, at("red", found)) == (1, {"genuine_base64", "genuine_hex", "body_unchanged", *TIMES, "large_body"})
     assert "see body_unchanged" in found["genuine_base64"]["advice"]
     assert found["genuine_hex"]["advice"] == "As for genuine_base64."
+
+
+def test_ctrl_c_ends_a_check_at_once() -> None:
+    """What is under way is not waited for."""
+    hanging = Hanging(after=3)
+    with plain_endpoint(Endpoint(change=hanging)) as port:
+        command, pipe = [str(SCRIPT), "check", url(port)], subprocess.PIPE
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment(SECRET)) as running:
+            wait_for(lambda: hanging.hangs >= 4)
+            start = time.monotonic()
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=PATIENCE)
+            took = time.monotonic() - start
+        hanging.go_on.set()
+    assert (running.returncode, out, err.splitlines()[-1]) == (1, b"", b"Interrupted.")
+    assert took < 5
+
+
+class Hanging:
+    """Hangs on what comes later."""
+
+    def __init__(self, after: int) -> None:
+        self._after = after
+        self.hangs = 0
+        self.go_on = threading.Event()
+
+    def __call__(self, body: bytes) -> bytes:
+        self._after -= 1
+        if self._after < 0:
+            self.hangs += 1
+            self.go_on.wait(PATIENCE)
+        return body
+
+
+def test_a_response_before_the_body_was_read_is_seen() -> None:
+    """Many servers respond with 413 to a large body, and close with the rest of it unread."""
+    response = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n"
+    with raw_endpoint(response, linger=0.3) as port:
+        wire = Wire(Target(url(port), False, "127.0.0.1", port, f"127.0.0.1:{port}", "/"), None)
+        answer = wire.exchange(Request({}, bytes(30 * 1024 * 1024)))
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("continues", [b"HTTP/1.1 100 Continue\r\n\r\n", b""])
+def test_100_continue_is_waited_for(continues: bytes) -> None:
+    """For a second; then the body is sent without it."""
+    body, received = b"x" * 10, bytearray()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            received.extend(self.request.recv(65_536))
+            assert not received.endswith(body)
+            self.request.sendall(continues)
+            received.extend(self.request.recv(65_536))
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(socketserver.TCPServer(("127.0.0.1", 0), Handler)) as port:
+        wire = Wire(Target(url(port), False, "127.0.0.1", port, f"127.0.0.1:{port}", "/"), None)
+        answer = wire.exchange(Request({}, body, expect=True))
+    assert (answer.status, answer.continued) == (200, bool(continues))
+    assert received.endswith(b"\r\n\r\n" + body)
+    assert (answer.seconds >= 1) == (not continues)
+
+
+def test_the_case_of_the_headers_is_what_is_meant() -> None:
+    """As Listrak writes them, or all in lower case; h11 keeps the case."""
+    seen: list[bytes] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            seen.append(self.request.recv(65_536))
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(socketserver.TCPServer(("127.0.0.1", 0), Handler)) as port:
+        wire = Wire(Target(url(port), False, "127.0.0.1", port, f"127.0.0.1:{port}", "/a?b"), None)
+        for lower_case in (False, True):
+            wire.exchange(Request({"LTK-Timestamp": "1"}, b"", lower_case=lower_case))
+    assert [each.split(b"\r\n")[0] for each in seen] == [b"POST /a?b HTTP/1.1"] * 2
+    assert b"\r\nLTK-Timestamp: 1\r\n" in seen[0]
+    assert b"\r\nltk-timestamp: 1\r\n" in seen[1]
+    assert seen[1].split(b"\r\n\r\n")[0].split(b"\r\n", 1)[1].lower() in seen[1]
+
+
+def test_an_endpoint_over_ipv6() -> None:
+    """Its address is in brackets."""
+
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with serving(Server(("::1", 0), Handler)) as port:
+        found = findings_of(call("check", f"http://[::1]:{port}/", "--json"))
+        assert call("send", f"http://[::1]:{port}/").status == 0
+    assert found["genuine_base64"]["level"] == "green"

@@ -164,14 +164,15 @@ def flask_endpoint(endpoint: Endpoint) -> Generator[int, None, None]:
 
 
 @contextlib.contextmanager
-def raw_endpoint(response: bytes, *, read: int = 65_536) -> Generator[int, None, None]:
+def raw_endpoint(response: bytes, *, linger: float = 0.0) -> Generator[int, None, None]:
     """Run a server that sends some bytes to whatever connects, and closes; yield its port."""
     import socketserver
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            self.request.recv(read)
+            self.request.recv(65_536)
             self.request.sendall(response)
+            time.sleep(linger)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True

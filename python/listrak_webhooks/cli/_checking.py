@@ -19,7 +19,7 @@ from ._findings import Finding
 from ._probes import BAD, FORMS, LARGE, ODD, SIZES, TRANSPORT, VARIANTS, Form, Probe, Signer, genuine, in_words, large
 from ._problems import NO_ANSWER_SECONDS, problem_of
 from ._target import trusted_certificates
-from ._wire import Answer, UntrustedCertificateError, connect, exchange
+from ._wire import Answer, UntrustedCertificateError, Wire, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,8 @@ class Check:
         self._target = target
         self._secret = secret
         self._on_answer = on_answer
-        self._context: ssl.SSLContext | None = None
+        self._context = trusted_certificates() if target.is_tls else None
+        self._wire = Wire(target, self._context)
         self._signer = Signer(secret)
         self._is_form_accepted = False
         self._accepts_forgeries = False
@@ -104,8 +105,6 @@ class Check:
 
     def _address(self) -> Iterator[Finding]:
         """Yield what there is to say of the connection: the way there, and the certificate."""
-        if self._target.is_tls:
-            self._context = trusted_certificates()
         try:
             connection = connect(self._target, self._context, time.monotonic() + NO_ANSWER_SECONDS)
         except UntrustedCertificateError as error:
@@ -138,14 +137,19 @@ class Check:
                 )
 
     def _send(self, probe: Probe, signer: Signer | None = None) -> Answer:
-        answer = exchange(self._target, probe.make(signer or self._signer), self._context)
+        answer = self._wire.exchange(probe.make(signer or self._signer))
         self._on_answer(probe.what)
         return answer
 
     def _all(self, probes: Sequence[Probe]) -> dict[str, Answer]:
         """Send each, some at the same time, and return the answers by name."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return dict(zip([probe.name for probe in probes], pool.map(self._send, probes), strict=True))
+            try:
+                return dict(zip([probe.name for probe in probes], pool.map(self._send, probes), strict=True))
+            except BaseException:
+                # Such as Ctrl-C; the pool waits for what is under way.
+                self._wire.abort()
+                raise
 
     def _first(self) -> dict[Form, Answer]:
         """Send a genuine delivery in both encodings, one after the other, and measure the responses."""

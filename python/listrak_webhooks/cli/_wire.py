@@ -99,24 +99,45 @@ def connect(target: Target, context: ssl.SSLContext | None, deadline: float) -> 
         raise
 
 
-def exchange(target: Target, request: Request, context: ssl.SSLContext | None) -> Answer:
-    """Send a request over a connection of its own, and return the response; a redirect is one.
+class Wire:
+    """The way to an endpoint; any thread may use it.
 
     Args:
         target: the endpoint.
-        request: the request.
         context: as for `connect`.
-
-    Raises:
-        UntrustedCertificateError: the certificate is not trusted.
     """
-    deadline = time.monotonic() + NO_ANSWER_SECONDS
-    try:
-        connection = connect(target, context, deadline)
-    except OSError as error:
-        return Answer(None, problem_of(error))
-    with contextlib.closing(connection):
-        return _Exchange(connection, deadline).run(target, request)
+
+    def __init__(self, target: Target, context: ssl.SSLContext | None) -> None:
+        self._target = target
+        self._context = context
+        self._open: set[socket.socket] = set()
+
+    def exchange(self, request: Request) -> Answer:
+        """Send a request over a connection of its own, and return the response; a redirect is one.
+
+        Args:
+            request: the request.
+
+        Raises:
+            UntrustedCertificateError: the certificate is not trusted.
+        """
+        deadline = time.monotonic() + NO_ANSWER_SECONDS
+        try:
+            connection = connect(self._target, self._context, deadline)
+        except OSError as error:
+            return Answer(None, problem_of(error))
+        self._open.add(connection)
+        try:
+            return _Exchange(connection, deadline).run(self._target, request)
+        finally:
+            self._open.discard(connection)
+            connection.close()
+
+    def abort(self) -> None:
+        """End what is under way, so that nothing is waited for."""
+        for connection in [*self._open]:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _left(deadline: float) -> float:
