@@ -91,6 +91,12 @@ class TestJson:
 class TestRaw:
     """A raw HTTP request."""
 
+    @pytest.mark.parametrize("end", [b"\x0b", b"\x0c", b"\x85", b"\xa0", b"\x00", b"\r"])
+    def test_only_spaces_and_tabs_around_a_value_are_no_part_of_it(self, end: bytes) -> None:
+        """Whatever else is there came from the sender, and may be what is wrong."""
+        capture = parse_capture(b"POST / HTTP/1.1\r\nA: \t b" + end + b" \r\n\r\n")
+        assert capture.headers == [("A", "b" + end.decode("latin-1"))]
+
     @pytest.mark.parametrize(
         "data",
         [

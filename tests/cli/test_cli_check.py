@@ -284,6 +284,10 @@ def test_nothing_of_a_response_reaches_the_terminal_as_it_is() -> None:
     assert "[red]x[/red]" in screen.text
     assert "\x1b[2J" not in screen.text
     assert "\x9b" not in screen.text
+    with raw_endpoint(b"HTTP/1.1 200 OK\r\n[red]bad\x1b[2J[/red]\r\n\r\n") as port:
+        screen = call_on_terminal("check", url(port))
+    assert "[red]bad" in screen.text
+    assert "\x1b[2J" not in screen.text
 
 
 def test_forgeries_are_looked_for_in_a_form_that_is_accepted() -> None:

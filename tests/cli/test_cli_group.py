@@ -201,6 +201,23 @@ class TestText:
         assert ("\\u6771" in result.err) == (encoding != "utf-8")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no such device on this system")  # noqa: PTH110
+@pytest.mark.parametrize("command", [["sign", os.devnull], ["--help"], ["demo"]])
+def test_output_that_cannot_be_written_is_a_failure(command: list[str]) -> None:
+    """As on a full disk: a sentence, and exit code 1."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [SCRIPT, *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment(SECRET),
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: the output cannot be written: No space left on device\n")
+
+
 class TestTerminal:
     """Colors for a person, and none for a pipe."""
 

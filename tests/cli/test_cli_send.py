@@ -242,13 +242,14 @@ def test_ctrl_c_ends_with_a_summary() -> None:
     assert b"Traceback" not in err
 
 
-def test_a_pipe_that_nobody_reads_ends_quietly() -> None:
+@pytest.mark.parametrize("command", ["send", "demo", "check"])
+def test_a_pipe_that_nobody_reads_ends_quietly(command: str) -> None:
     """As `| head` leaves one."""
     with plain_endpoint(Endpoint()) as port:
         reader, writer = os.pipe()
         os.close(reader)
         done = subprocess.run(
-            [SCRIPT, "send", url(port)],
+            [SCRIPT, *([command] if command == "demo" else [command, url(port)])],
             stdout=writer,
             stderr=subprocess.PIPE,
             check=False,

@@ -72,9 +72,10 @@ def run(arguments: Sequence[str] | None) -> int:
     try:
         status = _status_of(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Nobody reads on. Python would complain once more at its end, when it flushes.
+    except OSError as error:
+        # Click ends quietly by itself if nobody reads the output. Else it cannot be written, as on a full disk.
         _discard_output()
+        say(f"Error: the output cannot be written: {error.strerror}", err=True)
         return FAILED
     return status
 
@@ -106,8 +107,8 @@ def _say_usage(error: click.UsageError) -> None:
 
 
 def _discard_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+    """Have Python not complain once more at its end, when it flushes."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
