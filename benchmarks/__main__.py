@@ -225,7 +225,9 @@ def measure_adapters() -> Iterable[tuple[CostTable, list[Promise]]]:
         for row, call in calls.items():
             if not call.accepted(()):
                 raise Unfit(f"{framework}: {row.name} does not accept a genuine delivery")
-        table = CostTable(f"{framework}: a request, in process", rows, measure(calls, ADAPTERS_SECONDS))
+        table = CostTable(
+            f"{framework}: a request, in process", rows, measure(calls, ADAPTERS_SECONDS, collecting=True)
+        )
         by_name = {row.name: row for row in rows}
         promises = []
         for name, (other, limit) in limits[framework].items():

@@ -70,14 +70,24 @@ class Measurement:
         return Ratio(median, low, high, self.best(candidate) / self.best(other))
 
 
-def measure(calls: Mapping[Candidate, Call], seconds: float, batch_seconds: float = BATCH_SECONDS) -> Measurement:
-    """Time every call side by side, in rounds, for about `seconds` in all, `batch_seconds` for a batch."""
+def measure(
+    calls: Mapping[Candidate, Call], seconds: float, batch_seconds: float = BATCH_SECONDS, *, collecting: bool = False
+) -> Measurement:
+    """Time every call side by side, in rounds.
+
+    Args:
+        calls: what to time.
+        seconds: for about how long in all.
+        batch_seconds: for about how long in one batch.
+        collecting: whether the garbage collector runs, as it has to if the calls leave cycles behind: else memory
+            grows, and each call pays for new pages.
+    """
     order = list(calls)
     counts = {candidate: _calibrate(call, batch_seconds) for candidate, call in calls.items()}
     times: dict[Candidate, list[float]] = {candidate: [] for candidate in order}
-    collecting = gc.isenabled()
+    was_collecting = gc.isenabled()
     gc.collect()
-    gc.disable()
+    (gc.enable if collecting else gc.disable)()
     try:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(times[order[0]]) < MIN_ROUNDS:
@@ -86,8 +96,7 @@ def measure(calls: Mapping[Candidate, Call], seconds: float, batch_seconds: floa
                 times[candidate].append(_batch(calls[candidate], count) / count)
             order.append(order.pop(0))
     finally:
-        if collecting:
-            gc.enable()
+        (gc.enable if was_collecting else gc.disable)()
     return Measurement(times)
 
 
@@ -121,6 +130,7 @@ def _fresh_batch(call: Call, count: int) -> float:
 def _calibrate(call: Call, batch_seconds: float) -> int:
     """Return how many calls make a batch."""
     count = 1
-    while (seconds := _batch(call, count)) < batch_seconds / 2:
+    # The faster of two, because a first call may import and build what no other has to.
+    while (seconds := min(_batch(call, count), _batch(call, count))) < batch_seconds / 2:
         count *= 2
     return max(1, round(count * batch_seconds / seconds))

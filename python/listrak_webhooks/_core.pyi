@@ -3,7 +3,7 @@
 What `import listrak_webhooks._core` finds.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, final
@@ -32,7 +32,9 @@ __all__ = [
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
     "Cart",
+    "Cause",
     "Event",
+    "Explanation",
     "LineItem",
     "MemoryClaim",
     "MemoryReplayGuard",
@@ -142,6 +144,42 @@ class Cart:
     def total(self, /) -> Decimal | None:
         """
         What it costs, exact.
+        """
+
+@final
+class Cause:
+    """
+    One thing that can have happened to a delivery.
+
+    Example:
+        >>> webhook = Webhook("the HMAC secret")
+        >>> headers = webhook.signed_headers(b"{}")
+        >>> webhook.explain(b"{}\\n", headers).causes
+        (Cause(name='newline_added', proven=True),)
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def advice(self, /) -> str:
+        """
+        What to do, and where.
+        """
+    @property
+    def name(self, /) -> str:
+        """
+        What it is called, such as `"body_reserialized"`; the page on debugging a signature has all names.
+        """
+    @property
+    def proven(self, /) -> bool:
+        """
+        Whether the signature matches with this one change undone, so that it is not a guess.
+        """
+    @property
+    def summary(self, /) -> str:
+        """
+        What happened.
         """
 
 @final
@@ -355,6 +393,47 @@ class Event:
             >>> event = webhook.verify(b"{}", webhook.signed_headers(b"{}"))
             >>> Event.from_dict(event.to_dict()) == event
             True
+        """
+
+@final
+class Explanation:
+    """
+    What `Webhook.explain` knows of a delivery.
+
+    Nothing in it is secret or personal: no value of the body, no secret, no MAC. It is for people and logs, and not for an
+    HTTP response.
+
+    Example:
+        >>> webhook = Webhook("the HMAC secret")
+        >>> explanation = webhook.explain(b'{"a": 1}', webhook.signed_headers(b'{"a":1}'))
+        >>> explanation.code, explanation.causes[0].name, explanation.facts["is_json"]
+        ('signature_mismatch', 'body_reserialized', True)
+    """
+    def __repr__(self, /) -> str: ...
+    def __str__(self, /) -> str: ...
+    @property
+    def causes(self, /) -> tuple[Cause, ...]:
+        """
+        What can have happened, the likeliest first; empty for a genuine delivery and for one of which nothing is known.
+        """
+    @property
+    def code(self, /) -> str | None:
+        """
+        The code that `verify` rejects the delivery with; `None` if it is genuine and timely.
+        """
+    @property
+    def facts(self, /) -> dict[str, str | int | bool]:
+        """
+        Harmless facts, by name; what is not there or not known is left out.
+        """
+    @property
+    def genuine(self, /) -> bool:
+        """
+        Whether `verify` accepts the delivery.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        Return the attributes by their names, in plain JSON types.
         """
 
 @final
@@ -602,6 +681,11 @@ class Order:
     def shipping_address(self, /) -> dict[str, Any]:
         """
         Where it goes, as the payload holds it; `{}` where that is not there.
+        """
+    @property
+    def shipping_method(self, /) -> str | None:
+        """
+        How it is shipped, as the shop calls it.
         """
     @property
     def shipping_total(self, /) -> Decimal | None:
@@ -853,6 +937,33 @@ class Webhook:
     def encoding(self, /) -> AcceptedEncoding:
         """
         Which signature encodings are taken: `"any"`, `"base64"` or `"hex"`.
+        """
+    def explain(
+        self,
+        /,
+        body: bytes | bytearray | memoryview | str,
+        headers: Headers,
+        *,
+        now: float | None = None,
+        others: Sequence[Webhook] = (),
+    ) -> Explanation:
+        """
+        Say why a delivery is rejected: which accident, undone, makes its signature match.
+
+        It never raises for what a sender sent. The work is bounded: at most 512 passes over the body, and none over one
+        that is larger than `max_body`. Its result is for people and logs, and never part of an HTTP response.
+
+        Args:
+            body, headers, now: as for `verify`.
+            others: other webhooks, of which one may be the delivery's own.
+
+        Raises:
+            TypeError, ConfigurationError: as `verify`.
+
+        Example:
+            >>> webhook = Webhook("the HMAC secret")
+            >>> webhook.explain(b'{"a": 1}', webhook.signed_headers(b'{"a":1}')).causes
+            (Cause(name='body_reserialized', proven=True),)
         """
     @staticmethod
     def from_env(

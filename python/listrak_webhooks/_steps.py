@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
 T = TypeVar("T")
 Steps: TypeAlias = "Generator[Callable[[], Any], Any, T]"
@@ -48,3 +48,13 @@ async def arun(steps: Steps[T]) -> T:
                 call = steps.send(results.pop())
     except StopIteration as end:
         return cast("T", end.value)
+
+
+def run_through(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that has nothing to wait for to its end, and return its result."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    coroutine.close()
+    raise RuntimeError("the coroutine waits, and there is no event loop here")

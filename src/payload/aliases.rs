@@ -119,6 +119,8 @@ concepts! {
     /// Of an order.
     TrackingNumber "order.tracking_number" ["trackingNumber"]
     /// Of an order.
+    ShippingMethod "order.shipping_method" ["shippingMethod"]
+    /// Of an order.
     PlacedAt "order.placed_at" ["dateEntered", "orderDate"]
     /// Of an order.
     OrderTotal "order.total" ["orderTotal", "total"]

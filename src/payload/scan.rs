@@ -171,7 +171,7 @@ impl<'de> Visitor<'de> for Kept<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Scanned<'de>, A::Error> {
         let level = self.level + 1;
         let mut fields = Fields::default();
-        while let Some(key) = entries.next_key_seed(Key {
+        while let Some(key) = entries.next_key_seed(NameSeed {
             names: self.pass.names,
             level: self.level,
         })? {
@@ -191,12 +191,12 @@ impl<'de> Visitor<'de> for Kept<'_, '_> {
 }
 
 /// A key: its name if its value is to be kept.
-struct Key<'n> {
+struct NameSeed<'n> {
     names: &'n Names,
     level: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Key<'_> {
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
     type Value = Option<Name>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
@@ -204,7 +204,7 @@ impl<'de> DeserializeSeed<'de> for Key<'_> {
     }
 }
 
-impl Visitor<'_> for Key<'_> {
+impl Visitor<'_> for NameSeed<'_> {
     type Value = Option<Name>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -85,16 +85,36 @@ impl From<Error> for PyErr {
 }
 
 fn of_refusal(refusal: &Refusal, text: String) -> PyErr {
-    let class = match refusal {
+    let class = class_of(refusal);
+    match refusal {
+        Refusal::StaleTimestamp { skew, .. } | Refusal::FutureTimestamp { skew, .. } => new_err(class, (text, *skew)),
+        _ => new_err(class, text),
+    }
+}
+
+/// The exception for a refusal.
+const fn class_of(refusal: &Refusal) -> &'static str {
+    match refusal {
         Refusal::MissingHeader(_) => "MissingHeaderError",
         Refusal::MalformedTimestamp { .. } | Refusal::RepeatedHeader(Header::Timestamp) => "MalformedTimestampError",
         Refusal::MalformedSignature(_) | Refusal::RepeatedHeader(Header::Signature) => "MalformedSignatureError",
         Refusal::SignatureMismatch { .. } => "SignatureMismatchError",
-        Refusal::StaleTimestamp { skew, .. } => return new_err("StaleTimestampError", (text, *skew)),
-        Refusal::FutureTimestamp { skew, .. } => return new_err("FutureTimestampError", (text, *skew)),
+        Refusal::StaleTimestamp { .. } => "StaleTimestampError",
+        Refusal::FutureTimestamp { .. } => "FutureTimestampError",
         Refusal::BodyTooLarge { .. } => "BodyTooLargeError",
-    };
-    new_err(class, text)
+    }
+}
+
+/// The code of the exception for a refusal.
+///
+/// # Errors
+///
+/// What Python raises if it cannot be looked up.
+pub(crate) fn code(py: Python<'_>, refusal: &Refusal) -> Result<String> {
+    Ok(package::EXCEPTIONS
+        .get(py, class_of(refusal))?
+        .getattr("code")?
+        .extract()?)
 }
 
 /// An instance of one of our exceptions, which are Python's own classes so that they pickle, document and type-check

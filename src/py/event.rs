@@ -13,7 +13,7 @@ use crate::py::body::LARGE_BODY;
 use crate::py::error::Result;
 use crate::py::literals::{EncodingName, JourneyName};
 use crate::py::package;
-use crate::py::payload::contact::{Contact, Found};
+use crate::py::payload::contact::{Contact, ContactText};
 use crate::py::payload::exact::Payload;
 use crate::py::payload::fields::{Dict, Items, Parsed, Texts};
 use crate::py::payload::kept::{self, Views, kept};
@@ -84,12 +84,12 @@ impl Event {
             };
             if let Some(fields) = scanned {
                 return Ok(Contact::new(&self.reading, &fields, |text| {
-                    Found::in_scanned(body, text)
+                    ContactText::in_scanned(body, text)
                 }));
             }
             let payload = self.kept_payload(py)?.value(py);
             let found = payload.fields(&self.reading.names, |fields| {
-                Contact::new(&self.reading, fields, |text| Found::Object(text.unbind()))
+                Contact::new(&self.reading, fields, |text| ContactText::Object(text.unbind()))
             });
             Ok(found.unwrap_or(Contact {
                 email: None,
@@ -374,7 +374,9 @@ impl Event {
     ///     >>> Event.from_dict(event.to_dict()) == event
     ///     True
     fn to_dict(&self, py: Python<'_>) -> Result<Dict> {
-        Ok(Dict(serialize::to_dict(self, py, serialize::Body::Base64)?.unbind()))
+        Ok(Dict(
+            serialize::to_dict(self, py, serialize::BodyForm::Base64)?.unbind(),
+        ))
     }
 
     /// Return the event that `to_dict` was called on.
@@ -403,7 +405,7 @@ impl Event {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> Result<(Bound<'py, PyAny>, (Dict,))> {
         let py = slf.py();
         let back = py.get_type::<Self>().getattr("from_dict")?;
-        let data = serialize::to_dict(slf.get(), py, serialize::Body::Bytes)?;
+        let data = serialize::to_dict(slf.get(), py, serialize::BodyForm::Bytes)?;
         Ok((back, (Dict(data.unbind()),)))
     }
 

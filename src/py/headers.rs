@@ -19,14 +19,14 @@ use crate::verify::header::Header;
 use crate::verify::refusal::Refusal;
 
 /// A header's value, as it was received.
-pub(crate) enum Value<'py> {
+pub(crate) enum HeaderValue<'py> {
     /// Text, from most containers.
     Text(Bound<'py, PyString>),
     /// Bytes, from ASGI.
     Bytes(Bound<'py, PyBytes>),
 }
 
-impl<'py> Value<'py> {
+impl<'py> HeaderValue<'py> {
     /// The single value in `object`.
     ///
     /// # Errors
@@ -111,26 +111,23 @@ fn wrong_value_type(object: &Bound<'_, PyAny>, header: Header) -> Error {
 ///
 /// [`Refusal::MissingHeader`], [`Refusal::RepeatedHeader`], [`Error::WrongType`], and whatever a container of the caller's
 /// own raises while it is read.
-pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(Value<'py>, Value<'py>)> {
-    let mut found = Found::default();
+pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(HeaderValue<'py>, HeaderValue<'py>)> {
+    let mut found = HeaderPair::default();
     if let Ok(dict) = headers.cast_exact::<PyDict>() {
         // Nothing that can run Python code, such as an exception that wakes the garbage collector, may happen while a
         // dict is being walked: it could change under us.
         let candidates: SmallVec<[_; 2]> = dict.iter().filter(|(name, _)| may_be_ours(name)).collect();
         for (name, value) in candidates {
-            found.offer(&name, value, Kind::Mapping)?;
+            found.offer(&name, value, ContainerKind::Mapping)?;
         }
     } else {
-        found.read_container(headers)?;
+        each_pair(headers, |name, value, kind| found.offer(&name, value, kind))?;
     }
-    Ok((
-        found.timestamp.value(Header::Timestamp)?,
-        found.signature.value(Header::Signature)?,
-    ))
+    found.values()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ContainerKind {
     /// Names are keys, and may be those of an environ.
     Mapping,
     /// Names are header names, nothing else.
@@ -138,62 +135,13 @@ enum Kind {
 }
 
 #[derive(Default)]
-struct Found<'py> {
+struct HeaderPair<'py> {
     timestamp: Slot<'py>,
     signature: Slot<'py>,
 }
 
-impl<'py> Found<'py> {
-    fn read_container(&mut self, headers: &Bound<'py, PyAny>) -> Result<()> {
-        if headers.is_exact_instance_of::<PyList>() {
-            return self.read_pairs(headers, headers, Kind::Pairs);
-        }
-        if headers.is_none() || headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>() {
-            return Err(wrong_container(headers));
-        }
-        match text::behind_class(headers) {
-            Ok(Some(Given::List(pairs))) => {
-                return pairs
-                    .iter()
-                    .try_for_each(|pair| self.read_pair(pair, headers, Kind::Pairs));
-            }
-            // A text is never to be walked, whatever holds it.
-            Ok(Some(_)) | Err(Unreadable::Empty) => return Err(wrong_container(headers)),
-            Err(Unreadable::Raised(raised)) => return Err(Error::Raised(raised)),
-            Ok(None) => {}
-        }
-        // The methods that give every pair, repeated names included, as they were received: `raw_items` of
-        // `http.client` messages, `multi_items` of httpx, and `items` of every other mapping.
-        for method in ["raw_items", "multi_items", "items"] {
-            if let Some(items) = headers.getattr_opt(method)? {
-                return self.read_pairs(&items.call0()?, headers, Kind::Mapping);
-            }
-        }
-        self.read_pairs(headers, headers, Kind::Pairs)
-    }
-
-    fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<()> {
-        let iterator = pairs.try_iter().map_err(|error| {
-            // One with a traceback was raised in an `__iter__` of the caller's own, and not by `iter`.
-            let py = headers.py();
-            if error.is_instance_of::<PyTypeError>(py) && error.traceback(py).is_none() {
-                wrong_container(headers)
-            } else {
-                Error::Raised(error)
-            }
-        })?;
-        for pair in iterator {
-            self.read_pair(&pair?, headers, kind)?;
-        }
-        Ok(())
-    }
-
-    fn read_pair(&mut self, pair: &Bound<'py, PyAny>, headers: &Bound<'py, PyAny>, kind: Kind) -> Result<()> {
-        let (name, value) = split(pair)?.ok_or_else(|| wrong_container(headers))?;
-        self.offer(&name, value, kind)
-    }
-
-    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: Kind) -> Result<()> {
+impl<'py> HeaderPair<'py> {
+    fn offer(&mut self, name: &Bound<'py, PyAny>, value: Bound<'py, PyAny>, kind: ContainerKind) -> Result<()> {
         match which(name, kind)? {
             // A value of `None` means that there is no such header.
             Some(_) if text::is_none(&value)? => {}
@@ -202,6 +150,137 @@ impl<'py> Found<'py> {
             None => {}
         }
         Ok(())
+    }
+
+    fn values(self) -> Result<(HeaderValue<'py>, HeaderValue<'py>)> {
+        Ok((
+            self.timestamp.value(Header::Timestamp)?,
+            self.signature.value(Header::Signature)?,
+        ))
+    }
+}
+
+/// Calls `take` with each name and value in a container of any kind.
+fn each_pair<'py>(
+    headers: &Bound<'py, PyAny>,
+    mut take: impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>, ContainerKind) -> Result<()>,
+) -> Result<()> {
+    if headers.is_exact_instance_of::<PyList>() {
+        return read_pairs(headers, headers, ContainerKind::Pairs, &mut take);
+    }
+    if headers.is_none() || headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>() {
+        return Err(wrong_container(headers));
+    }
+    match text::behind_class(headers) {
+        Ok(Some(Given::List(pairs))) => {
+            return pairs
+                .iter()
+                .try_for_each(|pair| read_pair(pair, headers, ContainerKind::Pairs, &mut take));
+        }
+        // A text is never to be walked, whatever holds it.
+        Ok(Some(_)) | Err(Unreadable::Empty) => return Err(wrong_container(headers)),
+        Err(Unreadable::Raised(raised)) => return Err(Error::Raised(raised)),
+        Ok(None) => {}
+    }
+    // The methods that give every pair, repeated names included, as they were received: `raw_items` of
+    // `http.client` messages, `multi_items` of httpx, and `items` of every other mapping.
+    for method in ["raw_items", "multi_items", "items"] {
+        if let Some(items) = headers.getattr_opt(method)? {
+            return read_pairs(&items.call0()?, headers, ContainerKind::Mapping, &mut take);
+        }
+    }
+    read_pairs(headers, headers, ContainerKind::Pairs, &mut take)
+}
+
+fn read_pairs<'py>(
+    pairs: &Bound<'py, PyAny>,
+    headers: &Bound<'py, PyAny>,
+    kind: ContainerKind,
+    take: &mut impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>, ContainerKind) -> Result<()>,
+) -> Result<()> {
+    let iterator = pairs.try_iter().map_err(|error| {
+        // One with a traceback was raised in an `__iter__` of the caller's own, and not by `iter`.
+        let py = headers.py();
+        if error.is_instance_of::<PyTypeError>(py) && error.traceback(py).is_none() {
+            wrong_container(headers)
+        } else {
+            Error::Raised(error)
+        }
+    })?;
+    for pair in iterator {
+        read_pair(&pair?, headers, kind, take)?;
+    }
+    Ok(())
+}
+
+fn read_pair<'py>(
+    pair: &Bound<'py, PyAny>,
+    headers: &Bound<'py, PyAny>,
+    kind: ContainerKind,
+    take: &mut impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>, ContainerKind) -> Result<()>,
+) -> Result<()> {
+    let (name, value) = split(pair)?.ok_or_else(|| wrong_container(headers))?;
+    take(name, value, kind)
+}
+
+/// The headers of one delivery, read once: the container may be one that can be read only once.
+pub(crate) struct All<'py> {
+    pairs: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>, ContainerKind)>,
+}
+
+impl<'py> All<'py> {
+    /// All names and values in `headers`.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`], but for what is wrong with the two headers.
+    pub(crate) fn read(headers: &Bound<'py, PyAny>) -> Result<Self> {
+        let mut pairs = Vec::new();
+        if let Ok(dict) = headers.cast_exact::<PyDict>() {
+            pairs.extend(dict.iter().map(|(name, value)| (name, value, ContainerKind::Mapping)));
+        } else {
+            each_pair(headers, |name, value, kind| {
+                pairs.push((name, value, kind));
+                Ok(())
+            })?;
+        }
+        Ok(Self { pairs })
+    }
+
+    /// The timestamp and the signature.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`].
+    pub(crate) fn find(&self) -> Result<(HeaderValue<'py>, HeaderValue<'py>)> {
+        let mut found = HeaderPair::default();
+        for (name, value, kind) in &self.pairs {
+            found.offer(name, value.clone(), *kind)?;
+        }
+        found.values()
+    }
+
+    /// All of them that are text, as bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut all = Vec::new();
+        for (name, value, _) in &self.pairs {
+            let Some(name) = bytes_of(name) else { continue };
+            match text::given(value) {
+                Ok(Given::List(values)) => {
+                    all.extend(values.iter().filter_map(bytes_of).map(|value| (name.clone(), value)));
+                }
+                _ => all.extend(bytes_of(value).map(|value| (name, value))),
+            }
+        }
+        all
+    }
+}
+
+fn bytes_of(object: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
+    match text::given(object).ok()? {
+        Given::Text(text) => Some(HeaderValue::Text(text).as_bytes().into_owned()),
+        Given::Bytes(bytes) => Some(bytes.as_bytes().to_vec()),
+        _ => None,
     }
 }
 
@@ -240,10 +319,10 @@ impl<'py> Slot<'py> {
         };
     }
 
-    fn value(self, header: Header) -> Result<Value<'py>> {
+    fn value(self, header: Header) -> Result<HeaderValue<'py>> {
         match self {
             Self::Absent => Err(Refusal::MissingHeader(header).into()),
-            Self::Once(object) => Value::extract(object, header),
+            Self::Once(object) => HeaderValue::extract(object, header),
             Self::Repeated => Err(Refusal::RepeatedHeader(header).into()),
         }
     }
@@ -263,7 +342,7 @@ fn may_be_ours(name: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Which of the two headers `name` is, if either.
-fn which(name: &Bound<'_, PyAny>, kind: Kind) -> Result<Option<Header>, PyErr> {
+fn which(name: &Bound<'_, PyAny>, kind: ContainerKind) -> Result<Option<Header>, PyErr> {
     // A name with a lone surrogate has no UTF-8 form, and is not one of ours.
     let of_text = |text: &Bound<'_, PyString>| which_bytes(text.to_cow().ok()?.as_bytes(), kind);
     if let Ok(text) = name.cast::<PyString>() {
@@ -280,10 +359,10 @@ fn which(name: &Bound<'_, PyAny>, kind: Kind) -> Result<Option<Header>, PyErr> {
     }
 }
 
-fn which_bytes(name: &[u8], kind: Kind) -> Option<Header> {
+fn which_bytes(name: &[u8], kind: ContainerKind) -> Option<Header> {
     [Header::Timestamp, Header::Signature].into_iter().find(|header| {
         name.eq_ignore_ascii_case(header.name().as_bytes())
-            || (kind == Kind::Mapping && name == header.environ_name().as_bytes())
+            || (kind == ContainerKind::Mapping && name == header.environ_name().as_bytes())
     })
 }
 

@@ -3,7 +3,9 @@
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 
+use super::explanation::Cause;
 use super::payload::views::LineItem;
+use super::webhook::Webhook;
 
 const NONE: PyStaticExpr = PyStaticExpr::Constant {
     value: PyStaticConstant::None,
@@ -34,6 +36,20 @@ pub(super) const PATHS_BY_NAME: PyStaticExpr = type_hint_subscript!(
     type_hint_identifier!("builtins", "dict"),
     STR,
     type_hint_subscript!(type_hint_identifier!("builtins", "list"), STR)
+);
+pub(super) const FACTS: PyStaticExpr = type_hint_subscript!(
+    type_hint_identifier!("builtins", "dict"),
+    STR,
+    type_hint_union!(STR, INT, BOOL)
+);
+pub(super) const CAUSES: PyStaticExpr = type_hint_subscript!(
+    type_hint_identifier!("builtins", "tuple"),
+    <Cause as PyTypeInfo>::TYPE_HINT,
+    ELLIPSIS
+);
+pub(super) const WEBHOOKS: PyStaticExpr = type_hint_subscript!(
+    type_hint_identifier!("collections.abc", "Sequence"),
+    <Webhook as PyTypeInfo>::TYPE_HINT
 );
 pub(super) const STR_OR_NONE: PyStaticExpr = type_hint_union!(STR, NONE);
 pub(super) const STRINGS: PyStaticExpr =

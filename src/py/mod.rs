@@ -5,6 +5,7 @@ mod body;
 mod clock;
 mod error;
 mod event;
+mod explanation;
 mod headers;
 #[cfg(feature = "stub")]
 mod hints;
@@ -71,6 +72,8 @@ mod _core {
     use super::clock::{freeze_clock, frozen_clock, now};
     #[pymodule_export]
     use super::event::Event;
+    #[pymodule_export]
+    use super::explanation::{Cause, Explanation};
     #[pymodule_export]
     use super::memory_guard::{MemoryClaim, MemoryReplayGuard};
     #[pymodule_export]

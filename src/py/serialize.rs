@@ -30,7 +30,7 @@ const KEYS: [&str; 8] = [
 
 /// How the body is written.
 #[derive(Clone, Copy)]
-pub(crate) enum Body {
+pub(crate) enum BodyForm {
     /// As text, for JSON.
     Base64,
     /// As it is, for `pickle`.
@@ -38,7 +38,7 @@ pub(crate) enum Body {
 }
 
 /// Everything that makes `event`.
-pub(crate) fn to_dict<'py>(event: &Event, py: Python<'py>, body: Body) -> Result<Bound<'py, PyDict>> {
+pub(crate) fn to_dict<'py>(event: &Event, py: Python<'py>, body: BodyForm) -> Result<Bound<'py, PyDict>> {
     let Verified {
         mac,
         encoding,
@@ -56,8 +56,8 @@ pub(crate) fn to_dict<'py>(event: &Event, py: Python<'py>, body: Body) -> Result
     data.set_item("encoding", encoding.name())?;
     data.set_item("aliases", arguments::aliases_to_dict(py, &event.reading.names)?)?;
     match body {
-        Body::Base64 => data.set_item("body", BASE64.encode(bytes.as_bytes()))?,
-        Body::Bytes => data.set_item("body", bytes)?,
+        BodyForm::Base64 => data.set_item("body", BASE64.encode(bytes.as_bytes()))?,
+        BodyForm::Bytes => data.set_item("body", bytes)?,
     }
     Ok(data)
 }

@@ -8,20 +8,22 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::py::arguments::{
     self, AcceptedEncoding, Aliases, CheckedSecrets, Clock, Headers, MaxBody, Now, SigningEncoding, SigningTime, Size,
-    Tolerance, VariableName,
+    Tolerance, VariableName, Webhooks,
 };
 use crate::py::body::{self, LARGE_BODY};
-use crate::py::error::{Error, Result};
+use crate::py::error::{self, Error, Result};
 use crate::py::event::Event;
-use crate::py::headers::{self, Value};
+use crate::py::explanation::Explanation;
+use crate::py::headers::{self, HeaderValue};
 use crate::py::literals::AcceptedEncodingName;
 use crate::py::payload::Reading;
 use crate::py::payload::fields::PathsByName;
-use crate::verify::Verifier;
+use crate::verify::explain::{Received, explain};
 use crate::verify::header::Header;
 use crate::verify::key::Keys;
 use crate::verify::signature::Encoding;
 use crate::verify::timestamp;
+use crate::verify::{Verified, Verifier};
 
 /// Fifteen minutes, the example in Listrak's article.
 pub(crate) const DEFAULT_TOLERANCE: Tolerance = Tolerance(900);
@@ -247,9 +249,69 @@ impl Webhook {
         now: Option<Now>,
     ) -> Result<Event> {
         let body = body::to_bytes(body, |size| self.verifier.check_size(size))?;
-        let timestamp = Value::extract(timestamp, Header::Timestamp)?;
-        let signature = Value::extract(signature, Header::Signature)?;
+        let timestamp = HeaderValue::extract(timestamp, Header::Timestamp)?;
+        let signature = HeaderValue::extract(signature, Header::Signature)?;
         self.verify_found(body, &timestamp, &signature, now)
+    }
+
+    /// Say why a delivery is rejected: which accident, undone, makes its signature match.
+    ///
+    /// It never raises for what a sender sent. The work is bounded: at most 512 passes over the body, and none over one
+    /// that is larger than `max_body`. Its result is for people and logs, and never part of an HTTP response.
+    ///
+    /// Args:
+    ///     body, headers, now: as for `verify`.
+    ///     others: other webhooks, of which one may be the delivery's own.
+    ///
+    /// Raises:
+    ///     TypeError, ConfigurationError: as `verify`.
+    ///
+    /// Example:
+    ///     >>> webhook = Webhook("the HMAC secret")
+    ///     >>> webhook.explain(b'{"a": 1}', webhook.signed_headers(b'{"a":1}')).causes
+    ///     (Cause(name='body_reserialized', proven=True),)
+    #[pyo3(
+        signature = (body: "bytes | bytearray | memoryview | str", headers, *, now = None, others = Webhooks(Vec::new())),
+        text_signature = "($self, body, headers, *, now=None, others=())"
+    )]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
+    fn explain(
+        &self,
+        body: &Bound<'_, PyAny>,
+        headers: Headers<'_>,
+        now: Option<Now>,
+        others: Webhooks,
+    ) -> Result<Explanation> {
+        let py = body.py();
+        let body = body::to_bytes(body, |_| Ok(()))?;
+        let headers = headers::All::read(&headers.0)?;
+        let verdict = self
+            .verifier
+            .check_size(body.as_bytes().len())
+            .map_err(Error::from)
+            .and_then(|()| headers.find())
+            .and_then(|(timestamp, signature)| self.verdict(&body, &timestamp, &signature, now));
+        let verdict = match verdict {
+            Ok(verified) => Ok(verified),
+            Err(Error::Refused(refusal)) => Err(refusal),
+            Err(error) => return Err(error),
+        };
+        let now = self.seconds(py, now)?;
+        let pairs = headers.to_bytes();
+        let others: Vec<&Keys> = others.0.iter().map(|other| &other.get().verifier.keys).collect();
+        let received = Received {
+            body: body.as_bytes(),
+            headers: &pairs,
+            now,
+        };
+        let explained = || explain(&self.verifier, &others, &received, verdict.as_ref());
+        let (causes, facts) = if body.as_bytes().len() < LARGE_BODY {
+            explained()
+        } else {
+            py.detach(explained)
+        };
+        let code = verdict.err().map(|refusal| error::code(py, &refusal)).transpose()?;
+        Ok(Explanation::new(code, &causes, facts))
     }
 
     /// Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
@@ -377,25 +439,37 @@ impl Webhook {
         }
     }
 
+    /// The caller's time, or our own.
+    fn seconds(&self, py: Python<'_>, now: Option<Now>) -> Result<i64> {
+        now.map_or_else(|| self.now(py), |now| Ok(now.0))
+    }
+
     fn verify_found(
         &self,
         body: Bound<'_, PyBytes>,
-        timestamp: &Value<'_>,
-        signature: &Value<'_>,
+        timestamp: &HeaderValue<'_>,
+        signature: &HeaderValue<'_>,
         now: Option<Now>,
     ) -> Result<Event> {
-        let now = match now {
-            Some(now) => now.0,
-            None => self.now(body.py())?,
-        };
+        let verified = self.verdict(&body, timestamp, signature, now)?;
+        Ok(Event::new(verified, body, Arc::clone(&self.reading)))
+    }
+
+    fn verdict(
+        &self,
+        body: &Bound<'_, PyBytes>,
+        timestamp: &HeaderValue<'_>,
+        signature: &HeaderValue<'_>,
+        now: Option<Now>,
+    ) -> Result<Verified> {
+        let now = self.seconds(body.py(), now)?;
         let (bytes, timestamp, signature) = (body.as_bytes(), timestamp.as_bytes(), signature.as_bytes());
         let verdict = || self.verifier.verify(bytes, &timestamp, &signature, now);
-        let verified = if bytes.len() < LARGE_BODY {
+        Ok(if bytes.len() < LARGE_BODY {
             verdict()
         } else {
             body.py().detach(verdict)
-        }?;
-        Ok(Event::new(verified, body, Arc::clone(&self.reading)))
+        }?)
     }
 
     /// The texts of both headers.

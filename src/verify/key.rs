@@ -18,6 +18,7 @@ use hmac::digest::{CtOutput, Output};
 use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
 use sha2::block_api::compress256;
+use zeroize::Zeroizing;
 
 use crate::verify::secret::{self, SecretFault};
 use crate::verify::signature::MAC_LEN;
@@ -26,8 +27,12 @@ type State = HmacCore<Sha256>;
 
 /// A secret, keyed once: the state after its two key blocks, so that no delivery pays for them again.
 ///
-/// `sha2` wipes that state when it is dropped.
-pub struct Key(Box<State>);
+/// `sha2` wipes that state when it is dropped. The secret itself is kept too, and wiped then: to say why a signature does
+/// not match, its other forms are tried.
+pub struct Key {
+    state: Box<State>,
+    secret: Zeroizing<Vec<u8>>,
+}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,13 +74,16 @@ impl Key {
     fn keyed(secret: &[u8]) -> Result<Self, SecretFault> {
         // HMAC takes a key of any length, so this cannot fail; if it ever did, no key is the safe answer.
         match State::new_from_slice(secret) {
-            Ok(state) => Ok(Self(Box::new(state))),
+            Ok(state) => Ok(Self {
+                state: Box::new(state),
+                secret: Zeroizing::new(secret.to_vec()),
+            }),
             Err(_) => Err(SecretFault::Empty),
         }
     }
 
     fn finish(&self, body: &[u8], timestamp: &[u8]) -> CtOutput<Hmac<Sha256>> {
-        let mut state = State::clone(&self.0);
+        let mut state = State::clone(&self.state);
         let mut buffer = Buffer::<State>::default();
         buffer.digest_blocks(body, |blocks| state.update_blocks(blocks));
         buffer.digest_blocks(timestamp, |blocks| state.update_blocks(blocks));
@@ -84,6 +92,33 @@ impl Key {
         drop(state);
         wipe_registers();
         CtOutput::new(mac)
+    }
+
+    /// The key of another form of a secret, which is taken as it is.
+    pub(super) fn of_form(secret: &[u8]) -> Option<Self> {
+        Self::from_any(secret).ok()
+    }
+
+    /// The secret.
+    pub(super) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    /// The beginning of the MACs of all that begins with `bytes`.
+    pub(super) fn start(&self, bytes: &[u8]) -> Started {
+        let started = self.started(bytes);
+        wipe_stack();
+        wipe_registers();
+        started
+    }
+
+    // A function of its own, as `keyed` is.
+    #[inline(never)]
+    fn started(&self, bytes: &[u8]) -> Started {
+        let mut state = self.state.clone();
+        let mut buffer = Buffer::<State>::default();
+        buffer.digest_blocks(bytes, |blocks| state.update_blocks(blocks));
+        Started { state, buffer }
     }
 
     /// The MAC of `body + timestamp`.
@@ -96,6 +131,26 @@ impl Key {
     #[must_use]
     pub fn matches(&self, body: &[u8], timestamp: &[u8], mac: &[u8; MAC_LEN]) -> bool {
         self.finish(body, timestamp) == CtOutput::new((*mac).into())
+    }
+}
+
+/// A MAC of which the beginning is taken in, so that ends can be tried without another pass over it.
+pub(super) struct Started {
+    state: Box<State>,
+    buffer: Buffer<State>,
+}
+
+impl Started {
+    /// The MAC of the beginning and `end`.
+    pub(super) fn mac(&self, end: &[u8]) -> [u8; MAC_LEN] {
+        let mut state = State::clone(&self.state);
+        let mut buffer = self.buffer.clone();
+        buffer.digest_blocks(end, |blocks| state.update_blocks(blocks));
+        let mut mac = Output::<State>::default();
+        state.finalize_fixed_core(&mut buffer, &mut mac);
+        drop(state);
+        wipe_registers();
+        mac.into()
     }
 }
 
@@ -129,12 +184,15 @@ impl Keys {
         1 + self.previous.len()
     }
 
+    /// All of them, the current one first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
     /// The index of the first key under which `mac` is the MAC of `body + timestamp`; 0 is the current one.
     #[must_use]
     pub fn find(&self, body: &[u8], timestamp: &[u8], mac: &[u8; MAC_LEN]) -> Option<usize> {
-        std::iter::once(&self.current)
-            .chain(&self.previous)
-            .position(|key| key.matches(body, timestamp, mac))
+        self.iter().position(|key| key.matches(body, timestamp, mac))
     }
 }
 
@@ -248,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn any_one_of_the_256_bits_flipped_is_no_match() {
+    fn any_one_of_the_256_bits_flipped_does_not_match() {
         let key = Key::from_text("listrak-test-secret").unwrap();
         let mac = key.mac(b"body", b"1700000000");
         assert!(key.matches(b"body", b"1700000000", &mac));

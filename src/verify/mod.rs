@@ -1,5 +1,6 @@
 //! The whole verdict on a delivery, as plain Rust: no interpreter, no clock, no allocation on the way to a yes.
 
+pub mod explain;
 pub mod header;
 pub mod key;
 pub mod refusal;
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_keys_without_a_key() {
+    fn a_verifier_needs_a_key() {
         assert!(Keys::new([]).is_none());
     }
 

@@ -55,7 +55,7 @@ impl Encoding {
 
 /// A signature header, decoded: what it claims the MAC to be. Nothing is proven yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
+pub struct ReceivedMac {
     /// The claimed MAC.
     pub mac: [u8; MAC_LEN],
     /// How the header spelled it.
@@ -97,7 +97,7 @@ pub enum SignatureFault {
 /// assert_eq!(claim.encoding, Encoding::Base64);
 /// assert!(decode(b"v1,P00nxEZtRTZz6hDi5/38JlNSPh0UAlr9dBfEULU5ChM=", None).is_err());
 /// ```
-pub fn decode(text: &[u8], only: Option<Encoding>) -> Result<Claim, SignatureFault> {
+pub fn decode(text: &[u8], only: Option<Encoding>) -> Result<ReceivedMac, SignatureFault> {
     let (mac, encoding) = match text.len() {
         BASE64_LEN => (decode_base64(text), Encoding::Base64),
         HEX_LEN => (decode_hex(text), Encoding::Hex),
@@ -114,7 +114,7 @@ pub fn decode(text: &[u8], only: Option<Encoding>) -> Result<Claim, SignatureFau
         Some(_) if only.is_some_and(|pinned| pinned != encoding) => {
             Err(SignatureFault::OtherEncoding { found: encoding })
         }
-        Some(mac) => Ok(Claim { mac, encoding }),
+        Some(mac) => Ok(ReceivedMac { mac, encoding }),
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64_of_32_bytes() {
+    fn text_that_is_not_base64_of_32_bytes() {
         let no_padding = [&TEXT_BASE64[..BASE64_LEN - 1], b"A"].concat();
         let stray_bits = [&TEXT_BASE64[..BASE64_LEN - 2], b"t="].concat();
         let url_safe = TEXT_BASE64.iter().map(|&byte| if byte == b'+' { b'-' } else { byte });
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hex() {
+    fn text_that_is_not_hex() {
         for (place, byte) in [
             (0, b'g'),
             (1, b' '),
@@ -260,7 +260,7 @@ mod tests {
             for encoding in [Encoding::Base64, Encoding::Hex] {
                 let text = encoding.encode(&mac);
                 for only in [None, Some(encoding)] {
-                    prop_assert_eq!(decode(text.as_bytes(), only), Ok(Claim { mac, encoding }));
+                    prop_assert_eq!(decode(text.as_bytes(), only), Ok(ReceivedMac { mac, encoding }));
                 }
             }
         }
@@ -268,10 +268,10 @@ mod tests {
         #[test]
         fn only_what_would_be_encoded_the_same_decodes(text in nearly()) {
             match decode(&text, None) {
-                Ok(Claim { mac, encoding: Encoding::Base64 }) => {
+                Ok(ReceivedMac { mac, encoding: Encoding::Base64 }) => {
                     prop_assert_eq!(BASE64.encode(mac).into_bytes(), text);
                 }
-                Ok(Claim { mac, encoding: Encoding::Hex }) => {
+                Ok(ReceivedMac { mac, encoding: Encoding::Hex }) => {
                     prop_assert_eq!(hex::encode(mac).into_bytes(), text.to_ascii_lowercase());
                 }
                 Err(SignatureFault::NotHex) => {

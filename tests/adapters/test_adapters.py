@@ -233,7 +233,7 @@ class TestRejected:
 
     @every_variant
     def test_a_rejection_says_nothing_of_the_reason_to_the_sender(self, variant: Variant) -> None:
-        """A stale delivery's skew stands in the log, and the answer has the code alone."""
+        """A stale delivery's skew is in the log, and the answer has the code alone."""
         with variant.endpoint(never) as endpoint:
             answer = endpoint.send(Delivery(headers=signed(age=3600)))
         assert answer.json() == {endpoint.key: "stale_timestamp"}

@@ -70,7 +70,7 @@ class TestView:
     @both_protocols
     @pytest.mark.parametrize("is_async", [False, True], ids=["def", "async"])
     def test_url_arguments_pass_through(self, *, is_async: bool, asgi: bool) -> None:
-        """They come by name, beside the request and the event."""
+        """They come by name, next to the request and the event."""
         seen: list[Any] = []
 
         def view(request: HttpRequest, event: Event, account: str, *, number: int) -> None:

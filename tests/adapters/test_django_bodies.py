@@ -124,7 +124,7 @@ class TestBodyReadBefore:
             pytest.param(True, True, id="chunked-broken"),
         ],
     )
-    def test_a_connection_that_breaks_off_is_no_bad_signature(
+    def test_a_connection_that_breaks_off_is_not_a_bad_signature(
         self, view: Any, caplog: pytest.LogCaptureFixture, *, chunked: bool, broken: bool
     ) -> None:
         """The sender, or a proxy, went away in the middle of the body."""

@@ -59,7 +59,7 @@ class TestSecretInSettings:
         assert send(view, Delivery(headers=signed(secret=OTHER_SECRET))).status == 401
 
     def test_one_given_in_code_comes_before_it(self) -> None:
-        """What stands at the view wins."""
+        """The secret at the view wins."""
         view = listrak_webhook(OTHER_SECRET)(echo)
         assert send(view).status == 401
         assert send(view, Delivery(headers=signed(secret=OTHER_SECRET))).status == 200

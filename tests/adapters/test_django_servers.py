@@ -123,7 +123,7 @@ class TestWsgirefServer:
         assert short_wait * 0.9 < elapsed < short_wait + 5
         one_rejection(caplog, "body_unavailable")
 
-    def test_a_client_that_leaves_in_the_middle_is_no_bad_signature(
+    def test_a_client_that_leaves_in_the_middle_is_not_a_bad_signature(
         self, app: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Nobody is there to answer, and the log does not blame the secret."""
@@ -239,7 +239,9 @@ class TestGunicorn:
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_client_that_ends_in_the_middle_is_no_bad_signature(self, gunicorn_port: int, *, chunked: bool) -> None:
+    def test_a_client_that_ends_in_the_middle_is_not_a_bad_signature(
+        self, gunicorn_port: int, *, chunked: bool
+    ) -> None:
         """It closes its half of the connection in the middle of the body, and still hears what became of it."""
         request = Delivery(chunked=chunked).to_bytes()
         with Connection(gunicorn_port) as connection:

@@ -31,7 +31,7 @@ class TestHandler:
     @pytest.mark.parametrize("is_async", [False, True], ids=["def", "async"])
     @pytest.mark.parametrize("bare", [True, False], ids=["bare", "with-parentheses"])
     def test_its_other_parameters_pass_through(self, app: FastAPI, *, is_async: bool, bare: bool) -> None:
-        """Path, query, header and request parameters stand beside the event."""
+        """Path, query, header and request parameters work next to the event."""
         seen: list[Any] = []
 
         def handler(
@@ -89,7 +89,7 @@ class TestHandler:
         assert post(app, path="/7").json() == "7 {} base64"
 
     def test_a_parameter_with_a_default_before_the_event(self, app: FastAPI) -> None:
-        """The event has no default, wherever it stands."""
+        """The event has no default, in any position."""
 
         @app.post(PATH)
         @listrak_webhook
@@ -317,7 +317,7 @@ class TestOrder:
     """What happens before, and after, the handler."""
 
     def test_the_signature_is_checked_before_the_other_dependencies_run(self, app: FastAPI) -> None:
-        """A database session or a rate limiter that stands first in the signature is not reached by a forgery."""
+        """A database session or a rate limiter that comes first in the signature is not reached by a forgery."""
         seen: list[str] = []
 
         def session() -> None:

@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI
 from listrak_webhooks import BodyTooLargeError, BodyUnavailableError, ConfigurationError, Event, Webhook
 from listrak_webhooks._core import LARGE_BODY
 from listrak_webhooks._http import asgi
-from listrak_webhooks._http.body import DRAIN_BYTES
+from listrak_webhooks._http.body import DRAIN_BYTES, Body
 from listrak_webhooks.fastapi import ListrakWebhook, listrak_webhook
 from listrak_webhooks.replay import MemoryReplayGuard
 from pydantic import AfterValidator, BaseModel
@@ -65,8 +65,8 @@ def read(
     """Read a body in a loop of its own."""
 
     async def steps() -> bytes:
-        body = await asgi.read_body(receive, headers, limit, seconds)
-        return body.data
+        body = asgi.read_body(receive, headers, limit, seconds)
+        return (body if isinstance(body, Body) else await body).data
 
     return asyncio.run(steps())
 
@@ -133,7 +133,9 @@ class TestWait:
         """Somebody else's cancellation is not taken for the deadline, even if that passes at the same time."""
 
         async def steps() -> None:
-            task = asyncio.ensure_future(asgi.read_body(Sender(*messages).receive, (), WEBHOOK, 0.05))
+            body = asgi.read_body(Sender(*messages).receive, (), WEBHOOK, 0.05)
+            assert not isinstance(body, Body)
+            task = asyncio.ensure_future(body)
             await asyncio.sleep(0.01)
             asyncio.get_running_loop().call_later(0.04, task.cancel)
             task.cancel()
@@ -183,7 +185,7 @@ class TestTooLarge:
 
     @pytest.mark.parametrize("declared", [True, False])
     def test_the_rest_is_read(self, *, declared: bool) -> None:
-        """Up to the end; whoever closes a connection with unread data in it resets it."""
+        """Up to the end; a server that closes a connection with unread data in it resets it."""
         sender = Sender(*[piece(b"x" * 50, more=True)] * 9, piece(b"x" * 50))
         headers = [(b"content-length", b"500")] if declared else []
         with pytest.raises(BodyTooLargeError):
@@ -294,7 +296,7 @@ class TestLarge:
         assert [thread == threading.get_ident() for thread in threads] == [is_in_the_loop]
 
     def test_one_that_does_not_fit_keeps_nobody_waiting(self, app: FastAPI) -> None:
-        """Thousands of problems in one delivery are collected beside the loop, and few of them are sent."""
+        """Thousands of problems in one delivery are collected outside the loop, and few of them are sent."""
 
         class Line(BaseModel):
             sku: str
@@ -338,7 +340,7 @@ def test_a_body_timeout_that_cannot_be_one() -> None:
                 call(**options)
 
 
-def test_a_layer_that_cannot_read_is_no_bad_signature(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_layer_that_cannot_read_is_not_a_bad_signature(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
     """Servers and middleware have exceptions of their own for that."""
     app.post(PATH)(listrak_webhook(_never))
 

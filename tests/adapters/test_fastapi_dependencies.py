@@ -1,4 +1,4 @@
-"""The FastAPI adapter: dependencies beside the event, and the threads that they run in."""
+"""The FastAPI adapter: dependencies next to the event, and the threads that they run in."""
 
 # No `from __future__ import annotations`: handlers defined in tests have annotations that only those tests know.
 # `support/future_annotations_app.py` has them as text.
@@ -116,7 +116,7 @@ class TestDependencies:
         assert (answer.status, answer.body) == (200, b"")
         assert done == ["base64"]
 
-    def test_a_payload_error_in_a_background_task_is_no_rejection(
+    def test_a_payload_error_in_a_background_task_is_not_a_rejection(
         self, app: FastAPI, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The answer is out by then: the error is the task's own, and must not be logged as a 400 nobody got."""

@@ -140,7 +140,7 @@ class TestHandlers:
         assert post(app, headers=forged(BODY)).json() == {"detail": "signature_mismatch"}
 
     def test_a_plain_function_with_both(self, app: FastAPI) -> None:
-        """The event and the model stand side by side, in any order, beside other parameters."""
+        """The event and the model work side by side, in any order, next to other parameters."""
 
         @app.post("/{account}")
         @listrak_webhook
@@ -311,7 +311,7 @@ class TestMisfits:
         assert "jane" not in record.getMessage() + str(rejected[0])
         assert [problem.path for problem in rejected[0].problems] == [("lines", 0, "sku"), ("lines", 0, "quantity")]
 
-    def test_what_is_no_json_answers_400(self, app: FastAPI) -> None:
+    def test_a_body_that_is_not_json_gets_400(self, app: FastAPI) -> None:
         """There is no path to tell."""
 
         @app.post(PATH)
@@ -383,7 +383,7 @@ class TestSchema:
 
     @pytest.mark.parametrize("model", [CartMail, CartStruct])
     def test_the_model_is_the_request_body(self, app: FastAPI, model: Any) -> None:
-        """All of it stands in place, for every tool to read."""
+        """All of it is in place for every tool to read."""
 
         async def handler(event: Event) -> None: ...
 

@@ -58,7 +58,7 @@ class TestBodyReadBefore:
         one_rejection(caplog, "body_unavailable")
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_client_that_leaves_is_no_bad_signature(
+    def test_a_client_that_leaves_is_not_a_bad_signature(
         self, app: FastAPI, caplog: pytest.LogCaptureFixture, *, chunked: bool
     ) -> None:
         """It went away in the middle of the body."""

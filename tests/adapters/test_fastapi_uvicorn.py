@@ -136,7 +136,7 @@ class TestUvicorn:
         assert time.monotonic() - start < 20 * SHORT
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_client_that_leaves_in_the_middle_is_no_bad_signature(
+    def test_a_client_that_leaves_in_the_middle_is_not_a_bad_signature(
         self, port: int, caplog: pytest.LogCaptureFixture, *, chunked: bool
     ) -> None:
         """Nobody is there to answer, and the log does not blame the secret."""

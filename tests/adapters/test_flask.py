@@ -39,7 +39,7 @@ class TestView:
 
     @pytest.mark.parametrize("bare", [True, False], ids=["bare", "with-parentheses"])
     def test_url_arguments_pass_through(self, app: flask.Flask, *, bare: bool) -> None:
-        """They come by name, beside the event."""
+        """They come by name, next to the event."""
         seen: list[Any] = []
 
         def view(event: Event, account: str, *, number: int) -> str:

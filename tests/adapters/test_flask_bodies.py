@@ -102,7 +102,7 @@ class TestBodyReadBefore:
         assert codes == ["body_unavailable"]
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_connection_that_breaks_off_is_no_bad_signature(
+    def test_a_connection_that_breaks_off_is_not_a_bad_signature(
         self,
         app: flask.Flask,
         *,
@@ -117,7 +117,7 @@ class TestBodyReadBefore:
         assert (answer.status, answer.json()) == (500, {"error": "body_unavailable"})
         one_rejection(caplog, "body_unavailable")
 
-    def test_a_truncated_body_is_no_bad_signature(self, app: flask.Flask, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_truncated_body_is_not_a_bad_signature(self, app: flask.Flask, caplog: pytest.LogCaptureFixture) -> None:
         """A server that ends the input early leaves less than was declared."""
         app.post(PATH)(listrak_webhook(never))
         answer = call_wsgi(app, Delivery(BODY, headers=signed(BODY + b"the rest"), declared=len(BODY) + 8))

@@ -125,7 +125,7 @@ class TestSecretInConfig:
         assert post(app, headers=signed(secret=OTHER_SECRET)).status_code == 401
 
     def test_one_given_in_code_comes_before_it(self, app: flask.Flask) -> None:
-        """What stands at the route wins."""
+        """The secret at the route wins."""
         app.post(PATH)(listrak_webhook(OTHER_SECRET)(echo))
         assert post(app).status_code == 401
         assert post(app, headers=signed(secret=OTHER_SECRET)).status_code == 200

@@ -144,7 +144,7 @@ class TestWerkzeugServer:
         assert time.monotonic() - start < short_wait + 5
         assert "within 0.3 seconds" in one_rejection(caplog, "body_unavailable")
 
-    def test_a_client_that_leaves_in_the_middle_is_no_bad_signature(
+    def test_a_client_that_leaves_in_the_middle_is_not_a_bad_signature(
         self, app: flask.Flask, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Nobody is there to answer, and the log does not blame the secret."""
@@ -358,7 +358,7 @@ class TestGunicorn:
         assert (answer.status, answer.json()) == (401, {"error": code})
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
-    def test_a_client_that_ends_in_the_middle_is_no_bad_signature(
+    def test_a_client_that_ends_in_the_middle_is_not_a_bad_signature(
         self,
         gunicorn_port: int,
         *,

@@ -131,7 +131,7 @@ class TestDevelopmentServers:
                 yield port
 
     @pytest.mark.parametrize("length", BAD_LENGTHS.values(), ids=BAD_LENGTHS.keys())
-    def test_a_length_that_is_no_number_is_answered(
+    def test_a_length_that_is_not_a_number_gets_a_response(
         self, port: int, length: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Nobody knows where such a body ends, so nothing of it is waited for."""
@@ -149,7 +149,7 @@ class TestDevelopmentServers:
         assert (answer.status, answer.json()) == (413, {"error": "body_too_large"})
 
     @pytest.mark.parametrize("length", ["{} ", "\t{}\t"], ids=["space", "tabs"])
-    def test_white_space_around_a_length_is_no_part_of_it(self, port: int, length: str) -> None:
+    def test_white_space_around_a_length_is_not_part_of_it(self, port: int, length: str) -> None:
         """Not every server takes it off, and the delivery is genuine."""
         with Connection(port) as connection:
             connection.send(raw_request(BODY, "Content-Length:" + length.format(len(BODY))))
@@ -270,7 +270,7 @@ for body in (b"no json", b"{}"):
 
 
 def test_what_a_rejected_delivery_did_to_the_database_is_rolled_back() -> None:
-    """Under ATOMIC_REQUESTS a view that fails half-way leaves nothing behind, whoever answers for it."""
+    """Under ATOMIC_REQUESTS a view that fails half-way leaves nothing behind, no matter what responds."""
     command = [sys.executable, "-c", ATOMIC]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TESTS)
     assert done.stdout == "400 0\n200 1\n", done.stderr

@@ -239,7 +239,7 @@ class TestOwnGuard:
 
     @every_variant
     @pytest.mark.parametrize("replay", [True, "sqlite", MemoryReplayGuard, object()])
-    def test_what_is_no_guard_is_rejected(self, variant: Variant, replay: Any) -> None:
+    def test_an_object_that_is_not_a_guard_is_rejected(self, variant: Variant, replay: Any) -> None:
         """At decoration; a class in place of an instance, too."""
         with (
             pytest.raises(ConfigurationError, match="replay must be a guard, not"),

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from listrak_webhooks import Event
 from listrak_webhooks._http.admission import Admission
-from listrak_webhooks._steps import arun
 from listrak_webhooks.replay import SqliteReplayGuard
 from support.deliveries import PATH, Answer, Delivery, signed
 from support.guards import event_of
@@ -162,7 +161,7 @@ def test_a_users_own_guard_that_let_in_a_request_which_was_given_up_is_left_agai
             return Context()
 
     async def give_up() -> None:
-        task = asyncio.ensure_future(arun(Admission(Guard(), event_of(BODY), can_await=True).enter()))
+        task = asyncio.create_task(Admission(Guard(), event_of(BODY), can_await=True).enter())
         await asyncio.to_thread(entered.wait, PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -254,7 +254,7 @@ class TestObjects:
 
 
 def test_nothing_is_logged_or_printed(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    """The core keeps quiet: whoever calls it knows what to log."""
+    """The core keeps quiet: its caller knows what to log."""
     caplog.set_level(logging.NOTSET)
     for reject in REJECTIONS.values():
         _rejection(reject)

@@ -39,7 +39,7 @@ class TestValues:
         with pytest.raises(MissingHeaderError, match=f"{name} header is missing"):
             webhook.verify(BODY, pairs, now=NOW)
 
-    def test_none_beside_a_value_is_no_second_header(self, webhook: Webhook) -> None:
+    def test_none_next_to_a_value_is_not_a_second_header(self, webhook: Webhook) -> None:
         """None stands for no header at all."""
         assert webhook.verify(BODY, {**dict(GENUINE), "ltk-timestamp": None}, now=NOW).timestamp == NOW
 
@@ -63,7 +63,7 @@ class TestValues:
     @pytest.mark.parametrize(
         "value", [NOW, 1.5, True, {}, object(), bytearray(b"1"), [NOW], [["1"]]], ids=lambda value: type(value).__name__
     )
-    def test_a_value_that_is_no_text(self, webhook: Webhook, name: str, value: Any) -> None:
+    def test_a_value_that_is_not_text(self, webhook: Webhook, name: str, value: Any) -> None:
         """A number or another object is the caller's mistake, and the message names the header."""
         with pytest.raises(TypeError, match=f"the {name} header must be str or bytes"):
             webhook.verify(BODY, {**dict(GENUINE), name: value}, now=NOW)
@@ -236,7 +236,7 @@ class TestContainers:
         assert list(headers.items()) == GENUINE
 
 
-def test_a_dict_that_changes_while_it_is_read_is_no_panic() -> None:
+def test_a_dict_that_changes_while_it_is_read_does_not_panic() -> None:
     """A name without a UTF-8 form can wake the garbage collector, whose finalizers can change the dict."""
     script = """
 import gc

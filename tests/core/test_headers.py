@@ -208,7 +208,7 @@ class TestNames:
         with pytest.raises(MissingHeaderError, match="LTK-HmacSignature"):
             webhook.verify(BODY, {TIMESTAMP: SENT, name: MAC_TEXT}, now=NOW)
 
-    def test_environ_names_are_no_header_names(self, webhook: Webhook) -> None:
+    def test_environ_names_are_not_header_names(self, webhook: Webhook) -> None:
         """Among pairs, which no environ is, the environ's names are strangers."""
         pairs = [("HTTP_LTK_TIMESTAMP", SENT), ("HTTP_LTK_HMACSIGNATURE", MAC_TEXT)]
         assert webhook.verify(BODY, dict(pairs), now=NOW).timestamp == NOW
@@ -216,7 +216,7 @@ class TestNames:
             webhook.verify(BODY, pairs, now=NOW)
 
     def test_an_underscore_does_not_pass_for_a_dash_through_an_environ(self, webhook: Webhook) -> None:
-        """A server that keeps `LTK_Timestamp` beside `LTK-Timestamp` in its environ joins them: that is rejected."""
+        """A server that keeps `LTK_Timestamp` next to `LTK-Timestamp` in its environ joins them: that is rejected."""
         environ = _environ([*GENUINE, ("LTK_Timestamp", "1700000001")])
         with pytest.raises(MalformedTimestampError):
             webhook.verify(BODY, environ, now=NOW)

@@ -34,7 +34,7 @@ def test_the_package_imports_no_framework() -> None:
 
 
 def test_the_package_works_without_any_framework() -> None:
-    """Verifying needs nothing beside the standard library."""
+    """Verifying needs nothing but the standard library."""
     script = """
         from listrak_webhooks import Webhook
         webhook = Webhook("a secret")

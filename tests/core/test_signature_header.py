@@ -145,7 +145,7 @@ MALFORMED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("value", MALFORMED.values(), ids=MALFORMED.keys())
-def test_what_is_no_signature(webhook: Webhook, value: str | bytes) -> None:
+def test_a_malformed_signature_is_rejected(webhook: Webhook, value: str | bytes) -> None:
     """Nothing is trimmed, unquoted or guessed: each of these is malformed, and its message is short."""
     with pytest.raises(MalformedSignatureError) as caught:
         webhook.verify_values(BODY, SENT, value, now=NOW)
@@ -225,7 +225,7 @@ def test_no_signature(webhook: Webhook, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 1.5, True, {}, object(), bytearray(BASE64.encode()), [[BASE64]]], ids=spelled)
-def test_a_signature_that_is_no_text(webhook: Webhook, value: Any) -> None:
+def test_a_signature_that_is_not_text(webhook: Webhook, value: Any) -> None:
     """Another type is the caller's mistake and a TypeError."""
     with pytest.raises(TypeError, match="LTK-HmacSignature header must be str or bytes"):
         webhook.verify_values(BODY, SENT, value, now=NOW)

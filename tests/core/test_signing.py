@@ -339,7 +339,7 @@ class TestBodyTypes:
         [None, 1, {"a": 1}, ["a"], object(), array.array("B", b"a")],
         ids=["none", "int", "dict", "list", "object", "array"],
     )
-    def test_what_is_no_raw_body(self, webhook: Webhook, body: Any) -> None:
+    def test_a_parsed_body_is_a_type_error(self, webhook: Webhook, body: Any) -> None:
         """Anything else is a TypeError that says to pass the raw body."""
         for call in (webhook.sign, webhook.signed_headers):
             with pytest.raises(TypeError, match="raw request body"):

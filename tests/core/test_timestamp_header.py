@@ -120,14 +120,14 @@ class TestWindow:
             assert verdict.skew == min(abs(now - sent), 2**63 - 1)
 
     @pytest.mark.parametrize("now", [0, -1, 2**62, -(2**63), 2**63 - 1, 0.0, -0.5, 1e18], ids=str)
-    def test_an_absurd_clock_is_no_crash(self, webhook: Webhook, now: float) -> None:
+    def test_an_absurd_clock_does_not_crash(self, webhook: Webhook, now: float) -> None:
         """A clock that is wrong by ages measures a large skew."""
         with pytest.raises((StaleTimestampError, FutureTimestampError)) as caught:
             webhook.verify(BODY, headers_for(), now=now)
         assert caught.value.skew > 900
 
     @pytest.mark.parametrize("now", [float("nan"), float("inf"), float("-inf"), 1e300, 2**63, -(2**63) - 1, 10**30])
-    def test_our_own_clock_is_no_time(self, webhook: Webhook, now: float) -> None:
+    def test_a_clock_that_does_not_show_a_time(self, webhook: Webhook, now: float) -> None:
         """What is not a time at all is the caller's mistake, for genuine and forged deliveries alike."""
         for headers in (headers_for(), headers_for(secret="another")):
             with pytest.raises(ConfigurationError, match="now must be"):
@@ -222,7 +222,7 @@ MALFORMED: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
-def test_what_is_no_timestamp(text: str | bytes) -> None:
+def test_a_malformed_timestamp_is_rejected(text: str | bytes) -> None:
     """Exactly ten ASCII digits, the first not zero, is the whole grammar, however wide the window."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     webhook = Webhook(SECRET, tolerance=YEAR)
@@ -267,7 +267,7 @@ def test_no_timestamp(webhook: Webhook, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [NOW, float(NOW), True, {}, object(), bytearray(b"1700000000")], ids=spelled)
-def test_a_timestamp_that_is_no_text(webhook: Webhook, value: Any) -> None:
+def test_a_timestamp_that_is_not_text(webhook: Webhook, value: Any) -> None:
     """A number is a TypeError: it is not what was received, and its text may not be either."""
     with pytest.raises(TypeError, match="LTK-Timestamp header must be str or bytes"):
         webhook.verify_values(BODY, value, headers_for()[SIGNATURE], now=NOW)

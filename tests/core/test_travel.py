@@ -126,7 +126,7 @@ def test_a_field_that_is_not_known_is_rejected() -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5, b"{}", {}])
-def test_what_is_no_event_is_rejected(data: Any) -> None:
+def test_a_dict_that_is_not_an_event_is_rejected(data: Any) -> None:
     """Whatever a queue hands over."""
     with pytest.raises(ValueError, match="to_dict"):
         Event.from_dict(data)

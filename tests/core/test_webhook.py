@@ -192,7 +192,7 @@ class TestRotation:
         """Of equal secrets the first one counts."""
         assert Webhook([SECRET, SECRET]).verify(BODY, headers_for(), now=NOW).secret_index == 0
 
-    def test_the_secrets_are_no_joined_secret(self) -> None:
+    def test_the_secrets_are_not_one_joined_secret(self) -> None:
         """Neither the joined text nor a part of a secret is a key."""
         for secret in ("firstsecond", "f", "first,second"):
             with pytest.raises(SignatureMismatchError):

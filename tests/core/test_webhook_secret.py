@@ -238,7 +238,7 @@ class TestFromEnv:
             Webhook.from_env()
 
     @pytest.mark.skipif(os.name != "posix", reason="only POSIX environments hold bytes that are not text")
-    def test_bytes_that_are_no_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_bytes_that_are_not_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A value that is not UTF-8 is a configuration error, not a crash."""
         monkeypatch.setenv(VARIABLE, "secret\udcff")
         with pytest.raises(ConfigurationError, match=VARIABLE):

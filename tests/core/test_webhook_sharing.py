@@ -53,7 +53,7 @@ class TestSharing:
             assert [wrong for wrongs in pool.map(work, range(8)) for wrong in wrongs] == []
 
     def test_one_event_by_many_threads(self) -> None:
-        """All threads see one and the same payload, whoever was first to ask for it."""
+        """All threads see one and the same payload, no matter which asks first."""
         webhook = Webhook(SECRET)
         for _ in range(20):
             event = webhook.verify(LARGE_BODY, headers_for(LARGE_BODY), now=NOW)

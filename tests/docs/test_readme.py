@@ -131,7 +131,7 @@ def test_the_readme_is_read_in_one_go() -> None:
 
 
 def test_the_flask_app_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    """The smallest Flask app, as it stands."""
+    """The smallest Flask app, unchanged."""
     client = run(blocks_of(README, "Flask")[0])["app"].test_client()
     check_answers(lambda body, headers: int(client.post("/listrak", data=body, headers=headers).status_code), capsys)
 
@@ -258,7 +258,7 @@ def test_the_function_that_reads_the_views() -> None:
 
 
 def test_the_fastapi_app_with_a_model_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    """The app as it stands, and what does not fit its model."""
+    """The app unchanged, and what does not fit its model."""
     post = post_to_fastapi(run(blocks_of(FRAMEWORKS, "FastAPI")[1])["app"])
     check_answers(post, capsys)
     assert post(b"{}", headers_for(b"{}")) == 422
@@ -274,7 +274,7 @@ def test_both_secrets_are_taken_during_a_rotation() -> None:
 def test_the_guarded_app_handles_a_delivery_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The block on replays, as it stands; the second answer comes without the handler."""
+    """The block on replays, unchanged; the second answer comes without the handler."""
     monkeypatch.chdir(tmp_path)
     client = run(blocks_of(REPLAYS)[0])["app"].test_client()
     headers = headers_for(BODY)
@@ -286,7 +286,7 @@ def test_the_guarded_app_handles_a_delivery_once(
 def test_the_queued_delivery_reaches_its_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The block on the hand-off, as it stands; a queue that takes nothing is a 500."""
+    """The block on the hand-off, unchanged; a queue that takes nothing is a 500."""
     monkeypatch.chdir(tmp_path)
     names = run(blocks_of(HAND_OFF)[0])
     client, huey = names["app"].test_client(), names["huey"]

@@ -105,7 +105,7 @@ def test_reading_it_builds_no_payload() -> None:
         *[b'{"email":"a","b":[1,]}', b'{"email":"a","b":"\\u12"}', b'{"email":"a","b":-}', b'{"email" "a"}'],
     ],
 )
-def test_what_is_no_json_object_has_no_contact(body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_has_no_contact(body: bytes) -> None:
     """All of the body is checked, not only what is looked for; and the error shows none of it."""
     event = event_of(body)
     with pytest.raises(PayloadError) as first:

@@ -97,7 +97,7 @@ def test_other_types_give_what_they_say(model: Any) -> None:
     assert getattr(parsed, "root", parsed) == {"campaign": "vip"}
 
 
-def test_what_is_no_object_has_types_too() -> None:
+def test_a_payload_that_is_not_an_object_has_types_too() -> None:
     """The bytes are read directly, and not the payload."""
     assert event_of(b"[1,2]").parse_as(list[int]) == [1, 2]
     assert event_of(b"5").parse_as(Annotated[int, Field(gt=1), ["not hashable"]]) == 5  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_what_the_payload_takes_the_libraries_take(body: bytes, model: Any) -> N
     "body",
     [b"", b"{", b'{"campaign":NaN}', b'{"campaign":"a"} x', b'{"campaign":"\xff"}', b'{"campaign":"a","b":Infinity}'],
 )
-def test_what_is_no_json_is_rejected(body: bytes, model: Any) -> None:
+def test_a_body_that_is_not_json_is_rejected(body: bytes, model: Any) -> None:
     """As for the payload, whatever the library would say; there is no path to tell."""
     error = rejection(body, model)
     assert "not valid JSON" in str(error)

@@ -139,7 +139,7 @@ def test_any_object_is_what_json_gives(text: str) -> None:
 
 
 def test_duplicate_keys_by_name() -> None:
-    """A marketer's own `email` beside the appended one: the last one wins, however it is written."""
+    """A marketer's own `email` next to the appended one: the last one wins, however it is written."""
     assert payload_of(b'{"email":"first","email":"last"}') == {"email": "last"}
     assert payload_of(rb'{"email":"first","\u0065mail":"last"}') == {"email": "last"}
     assert payload_of(rb'{"\u0065mail":"first","email":"last"}') == {"email": "last"}

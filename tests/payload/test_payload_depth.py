@@ -128,13 +128,13 @@ class TestDepth:
             _ = event.payload
         assert time.perf_counter() - start < 2
 
-    def test_brackets_in_strings_are_no_levels(self) -> None:
-        """Only structure counts, also next to escaped quotes and backslashes and beside a lone surrogate."""
+    def test_brackets_in_strings_are_not_levels(self) -> None:
+        """Only structure counts, also next to escaped quotes and backslashes and next to a lone surrogate."""
         text = r'"[[[[\"{{{{\\"'
         body = b"{" + SURROGATE + b',"a":[' + b",".join([text.encode()] * 300) + b"]}"
         assert same(payload_of(body), reference(body))
 
-    def test_siblings_are_no_levels(self) -> None:
+    def test_siblings_are_not_levels(self) -> None:
         """A thousand containers side by side are as deep as one."""
         body = b"{" + SURROGATE + b',"a":[' + b",".join([b'{"b":[[]]}'] * 1000) + b"]}"
         assert same(payload_of(body), reference(body))

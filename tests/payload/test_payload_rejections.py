@@ -19,7 +19,7 @@ NOT_JSON: dict[str, bytes] = {
     "minus-nan": b'{"a":-NaN}',
     "lower-case-nan": b'{"a":nan}',
     "inf": b'{"a":inf}',
-    "nan-beside-a-surrogate": b'{"a":NaN,' + SURROGATE + b"}",
+    "nan-next-to-a-surrogate": b'{"a":NaN,' + SURROGATE + b"}",
     "infinity-in-an-array": b'{"a":[1,Infinity]}',
     "python-none": b'{"a":None}',
     "python-true": b'{"a":True}',
@@ -72,7 +72,7 @@ NOT_JSON: dict[str, bytes] = {
     "raw-nul-in-a-string": b'{"a":"b\x00c"}',
     "raw-unit-separator-in-a-string": b'{"a":"b\x1fc"}',
     "raw-newline-in-a-key": b'{"a\nb":1}',
-    "raw-escape-beside-a-surrogate": b'{"a":"\x1b",' + SURROGATE + b"}",
+    "raw-escape-next-to-a-surrogate": b'{"a":"\x1b",' + SURROGATE + b"}",
     "unknown-escape": rb'{"a":"\x41"}',
     "octal-escape": rb'{"a":"\101"}',
     "quote-escape": rb'{"a":"\'"}',
@@ -92,7 +92,7 @@ NOT_JSON: dict[str, bytes] = {
     "bad-utf-8": b'{"a":"\xff"}',
     "bad-utf-8-in-a-key": b'{"\xff":1}',
     "bad-utf-8-outside-a-string": b'{"a":1}\xff',
-    "bad-utf-8-beside-a-surrogate": b'{"a":"\xff",' + SURROGATE + b"}",
+    "bad-utf-8-next-to-a-surrogate": b'{"a":"\xff",' + SURROGATE + b"}",
     "latin-1": '{"a":"\u00e9"}'.encode("latin-1"),
     "overlong": b'{"a":"\xc0\xaf"}',
     "overlong-brace": b'\xc1\xbb"a":1}',
@@ -113,13 +113,13 @@ NOT_JSON: dict[str, bytes] = {
     "4301-digits": b'{"a":' + b"9" * (DIGITS + 1) + b"}",
     "minus-4301-digits": b'{"a":-' + b"9" * (DIGITS + 1) + b"}",
     "4301-digits-in-an-array": b'{"a":[' + b"9" * (DIGITS + 1) + b"]}",
-    "4301-digits-beside-a-surrogate": b'{"a":' + b"9" * (DIGITS + 1) + b"," + SURROGATE + b"}",
+    "4301-digits-next-to-a-surrogate": b'{"a":' + b"9" * (DIGITS + 1) + b"," + SURROGATE + b"}",
     "a-million-digits": b'{"a":' + b"9" * 1_000_000 + b"}",
 }
 
 
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
-def test_what_is_no_json_is_rejected(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_rejected(body: bytes) -> None:
     """What RFC 8259 forbids, and an integer beyond the limit, is a PayloadError; the body stays readable."""
     assert reference(body) is None
     assert "the body is not valid JSON" in str(rejection_of(body))
@@ -138,7 +138,7 @@ def test_each_truncation_is_rejected() -> None:
     [b"[]", b'[{"a":1}]', b'"text"', b'"\\ud800"', b"1", b"-0.5", b"1e400", b"null", b"true", b"false", b" [1] "],
     ids=ascii,
 )
-def test_what_is_no_object_is_rejected(body: bytes) -> None:
+def test_json_that_is_not_an_object_is_rejected(body: bytes) -> None:
     """JSON that is not an object at the top level has no payload, and the message says so."""
     assert "not an object" in str(rejection_of(body))
 

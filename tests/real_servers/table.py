@@ -46,7 +46,7 @@ def _gunicorn(worker: str, app: str = "wsgi_app") -> list[str]:
 
 
 def _uwsgi(socket: str) -> list[str]:
-    # The program is beside the interpreter, and looks for the packages in its environment.
+    # The program is next to the interpreter, and looks for the packages in its environment.
     program = PYTHON.rpartition("/")[0] + "/uwsgi"
     options = f"--master --die-on-term --processes 1 --threads 2 --need-app --virtualenv {sys.prefix}"
     return [program, *f"{socket} 127.0.0.1:{{port}} {options} --module real_servers.wsgi_app:app".split()]

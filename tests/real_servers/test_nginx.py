@@ -147,7 +147,7 @@ def test_what_comes_through_nginx(opened: Opened, route: Route) -> None:
 
 
 def _assert_slow_senders_hold_nothing(nginx: Running, path: str) -> None:
-    """See that a delivery is accepted beside several slow ones; the servers have one thread or process."""
+    """See that a delivery is accepted next to several slow ones; the servers have one thread or process."""
     with contextlib.ExitStack() as opened:
         for chunked in (False, True, False):
             slow = opened.enter_context(Connection(nginx.port))

@@ -114,7 +114,7 @@ class TestLife:
 
     @pytest.mark.parametrize(("kind", "way"), [(kind, "async with") for kind in KINDS])
     def test_a_late_failure_does_not_free_what_another_has(self, place: Place, kind: str, way: str) -> None:
-        """A claim is given back by whoever holds it."""
+        """A claim is given back by its holder alone."""
 
         async def steps() -> None:
             lease = short_lease(kind)

@@ -238,7 +238,7 @@ class TestWhatTheNetworkSays:
         assert f"at localhost:{redis_server.port} did not answer (" in text
 
     @each_way
-    def test_a_server_that_is_no_redis_is_told(self, way: str) -> None:
+    def test_a_server_that_is_not_redis_is_named_in_the_error(self, way: str) -> None:
         """It is a web server, say."""
         with told(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
             text = rejection(client_at(port, way))

@@ -35,7 +35,8 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
     Cart: dict.fromkeys(["link", "stage", "source"], OPTIONAL_TEXT)
     | {"total": OPTIONAL_NUMBER, "items": tuple, "meta": tuple},
     Order: dict.fromkeys(
-        ["number", "status", "source", "currency", "customer_number", "tracking_number"], OPTIONAL_TEXT
+        ["number", "status", "source", "currency", "customer_number", "tracking_number", "shipping_method"],
+        OPTIONAL_TEXT,
     )
     | {"placed_at": (datetime, type(None))}
     | dict.fromkeys(["total", "item_total", "tax_total", "shipping_total", "handling_total"], OPTIONAL_NUMBER)

@@ -12,7 +12,6 @@ from listrak_webhooks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from listrak_webhooks._core import Event
-    from listrak_webhooks._steps import Steps
     from listrak_webhooks.replay import AsyncReplayGuard, ReplayGuard
 
 
@@ -62,7 +61,7 @@ class Admission:
     Args:
         replay: the guard; without one, every delivery is the first.
         event: the verified delivery.
-        can_await: whether the steps are run by `arun`, so that nothing may keep the event loop waiting.
+        can_await: whether the guard is entered in an event loop, which nothing may keep waiting.
     """
 
     __slots__ = ("_can_await", "_context", "_replay", "event", "first")
@@ -74,7 +73,7 @@ class Admission:
         self.event = event
         self.first = True
 
-    def enter(self) -> Steps[bool]:
+    async def enter(self) -> bool:
         """Claim the delivery; return whether it is to be handled, or that has been done.
 
         Raises:
@@ -87,23 +86,26 @@ class Admission:
         if self._can_await:
             if not hasattr(context, "__aenter__"):
                 context = _InThread(context)
-            entered = yield context.__aenter__
+            entered = await context.__aenter__()
         else:
             if not hasattr(context, "__enter__"):
                 raise _async_guard(self._replay)
-            entered = yield context.__enter__
+            entered = context.__enter__()
         self._context, self.first = context, bool(entered)
         if not self.first:
-            yield from self.leave()
+            await self.leave()
         return self.first
 
-    def leave(self, error: BaseException | None = None) -> Steps[None]:
+    async def leave(self, error: BaseException | None = None) -> None:
         """Complete the claim, or give it back if there is an `error`; a second time does nothing."""
         context, self._context = self._context, None
-        if context is not None:
-            leave = context.__aexit__ if self._can_await else context.__exit__
-            information = (None, None, None) if error is None else (type(error), error, error.__traceback__)
-            yield lambda: leave(*information)
+        if context is None:
+            return
+        information = (None, None, None) if error is None else (type(error), error, error.__traceback__)
+        if self._can_await:
+            await context.__aexit__(*information)
+        else:
+            context.__exit__(*information)
 
 
 class _InThread:

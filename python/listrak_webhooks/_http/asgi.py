@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import anyio
 
@@ -58,8 +58,8 @@ def _declared(headers: RawHeaders) -> int | None:
     return None
 
 
-async def read_body(receive: Receive, headers: RawHeaders, webhook: Webhook, seconds: float) -> Body:
-    """Return the body of a request.
+def read_body(receive: Receive, headers: RawHeaders, webhook: Webhook, seconds: float) -> Body | Awaitable[Body]:
+    """Return the body of a request, or something to await it by if it is not there yet.
 
     Args:
         receive: the request's.
@@ -73,22 +73,32 @@ async def read_body(receive: Receive, headers: RawHeaders, webhook: Webhook, sec
         BodyUnavailableError: it did not arrive in time, or the client went away.
     """
     declared = _declared(headers)
-    reader = None
     try:
         if declared is not None:
             webhook.check_size(declared)
-        first = _begin(receive)
-        # Most bodies are there already and in one piece; then no timer is needed.
-        if isinstance(first, dict) and first["type"] == "http.request" and not first.get("more_body"):
-            data = first.get("body") or b""
-        else:
-            reader = _Reader(receive, webhook)
-            data = await reader.read(first, seconds)
-    except BodyTooLargeError:
-        if _is_worth_draining(headers, declared):
-            await (reader or _Reader(receive, webhook)).drain()
-        raise
-    return Body(data) if len(data) == declared else as_received(data, headers)
+    except BodyTooLargeError as error:
+        return _drained(_Reader(receive, webhook), headers, declared, error)
+    first = _begin(receive)
+    # Most bodies are there already and in one piece; then neither a timer nor a coroutine is needed.
+    if isinstance(first, dict) and first["type"] == "http.request" and not first.get("more_body"):
+        data = first.get("body") or b""
+        return Body(data) if len(data) == declared else as_received(data, headers)
+    return _rest_of_body(_Reader(receive, webhook), first, headers, seconds)
+
+
+async def _rest_of_body(
+    reader: _Reader, first: Message | Awaitable[Message], headers: RawHeaders, seconds: float
+) -> Body:
+    try:
+        return as_received(await reader.read(first, seconds), headers)
+    except BodyTooLargeError as error:
+        return await _drained(reader, headers, _declared(headers), error)
+
+
+async def _drained(reader: _Reader, headers: RawHeaders, declared: int | None, error: BodyTooLargeError) -> NoReturn:
+    if _is_worth_draining(headers, declared):
+        await reader.drain()
+    raise error from None
 
 
 def as_received(data: bytes, headers: RawHeaders) -> Body:
@@ -206,7 +216,8 @@ def _begin(receive: Receive) -> Message | Awaitable[Message]:
         Its result, if it does not wait at all; else something to await.
     """
     awaitable = receive()
-    if not (_is_asyncio() and hasattr(awaitable, "send")):
+    # Where trio was never imported it does not run; that question is the cheaper one.
+    if not hasattr(awaitable, "send") or ("trio" in sys.modules and not _is_asyncio()):
         return awaitable
     try:
         return _Begun(awaitable, awaitable.send(None))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -6,17 +6,17 @@
     return reception.response
 
 Whose secret, the body within its limits, the verdict, the guard, the handler, the claim completed or given back, the
-rejection logged and told: each step is written once, for `with` and for `async with`. A stack that calls its handler
-elsewhere, as FastAPI does, uses the two ends apart: `verify` and `handle`.
+rejection logged and told: each step is written once, as a coroutine that `async with` awaits. What it awaits is there
+already in a stack that blocks, so that `with` runs it to its end in one go. A stack that calls its handler elsewhere,
+as FastAPI does, uses the two ends apart: `verify` and `handle`.
 """
 
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from listrak_webhooks._steps import arun, run
+from listrak_webhooks._steps import run_through
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError, WebhookError
 from listrak_webhooks.instrumentation import LogListener, OnRejectedListener
 
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from listrak_webhooks._core import Event, Webhook
-    from listrak_webhooks._steps import Steps
     from listrak_webhooks._types import Headers, Secrets
-    from listrak_webhooks.instrumentation import Listener
+    from listrak_webhooks.instrumentation import Listener, Outcome
     from listrak_webhooks.replay import AsyncReplayGuard, ReplayGuard
 
 Request = TypeVar("Request")
@@ -160,38 +159,30 @@ class Receiver(Generic[Request, Response]):
         """Return the context in which a verified event is admitted, handled and responded to."""
         return Reception(self, request, event)
 
-    def verify(self, request: Request) -> Steps[Event]:
+    async def verify(self, request: Request) -> Event:
         """Return the event in a request.
 
         Raises:
             WebhookError, ConfigurationError: it is to be rejected.
         """
-        stack = self.stack
-        try:
-            webhook = yield from self._webhook(request)
-        except Exception:
-            yield partial(stack.discard, request)
-            raise
-        body = yield partial(stack.body, request, webhook, self.arguments.body_timeout)
-        return verify(webhook, body, stack.headers(request))
-
-    def _webhook(self, request: Request) -> Steps[Webhook]:
-        arguments = self.arguments
-        if arguments.resolver is None:
-            return arguments.source.get()
-        return check_resolved((yield partial(self.stack.call, arguments.resolver, request)))
-
-    async def averify(self, request: Request) -> Event:
-        """Do as `verify`, for stacks whose `body` is async: without steps, which cost more than the verification."""
         stack, arguments = self.stack, self.arguments
-        if arguments.resolver is None:
-            webhook = arguments.source.get()
-        else:
-            webhook = check_resolved(await cast("Awaitable[Webhook]", stack.call(arguments.resolver, request)))
-        body = await cast("Awaitable[Body]", stack.body(request, webhook, arguments.body_timeout))
+        try:
+            webhook = arguments.source.get() if arguments.resolver is None else await self._resolved(request)
+        except Exception:
+            discarded: Any = stack.discard(request)
+            if stack.can_await and hasattr(discarded, "__await__"):
+                await discarded
+            raise
+        body: Any = stack.body(request, webhook, arguments.body_timeout)
+        if stack.can_await and hasattr(body, "__await__"):
+            body = await body
         return verify(webhook, body, stack.headers(request))
 
-    def reject(self, error: Rejection, request: Request, started: float | None = None) -> Steps[Response]:
+    async def _resolved(self, request: Request) -> Webhook:
+        resolved = self.stack.call(cast("Callable[..., Any]", self.arguments.resolver), request)
+        return check_resolved(await resolved if self.stack.can_await and hasattr(resolved, "__await__") else resolved)
+
+    async def reject(self, error: Rejection, request: Request, started: float | None = None) -> Response:
         """Tell the listeners of a rejection, and return the response.
 
         Args:
@@ -201,14 +192,17 @@ class Receiver(Generic[Request, Response]):
         """
         status = self.stack.status_of(error)
         outcome = rejection_outcome(error, status, time.perf_counter() if started is None else started)
-        yield from emit(self.listeners, outcome, error, request)
+        await self._emit(outcome, error, request)
         return self.stack.rejection(error, status)
 
-    def pass_over(self, event: Event, request: Request, started: float) -> Steps[Response]:
+    async def pass_over(self, event: Event, request: Request, started: float) -> Response:
         """Tell the listeners of a delivery that was handled before, and return the response."""
         response = self.stack.empty()
-        yield from emit(self.listeners, duplicate_outcome(event, self.stack.status(response), started), None, request)
+        await self._emit(duplicate_outcome(event, self.stack.status(response), started), None, request)
         return response
+
+    async def _emit(self, outcome: Outcome, error: Rejection | None, request: Request) -> None:
+        await emit(self.listeners, outcome, error, request, can_await=self.stack.can_await)
 
 
 class Reception(Generic[Request, Response]):
@@ -232,66 +226,57 @@ class Reception(Generic[Request, Response]):
         self.response = None
 
     def __enter__(self) -> Self:
-        run(self._open())
-        return self
+        return run_through(self.__aenter__())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        return run(self._close(error))
+        return run_through(self.__aexit__(kind, error, traceback))
 
     async def __aenter__(self) -> Self:
-        await arun(self._open())
+        receiver = self._receiver
+        event, self.event = self.event, None
+        try:
+            if event is None:
+                event = await receiver.verify(self._request)
+            replay = receiver.arguments.replay
+            if replay is not None:
+                self._admission = Admission(replay, event, can_await=receiver.stack.can_await)
+                if not await self._admission.enter():
+                    self.response = await receiver.pass_over(event, self._request, self._started)
+                    return self
+        except (WebhookError, ConfigurationError) as error:
+            self.response = await receiver.reject(error, self._request, self._started)
+            return self
+        self.event = event
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        return await arun(self._close(error))
-
-    def _open(self) -> Steps[None]:
-        receiver = self._receiver
-        event, self.event = self.event, None
-        try:
-            if event is None:
-                event = yield from receiver.verify(self._request)
-            replay = receiver.arguments.replay
-            if replay is not None:
-                self._admission = Admission(replay, event, can_await=receiver.stack.can_await)
-                if not (yield from self._admission.enter()):
-                    self.response = yield from receiver.pass_over(event, self._request, self._started)
-                    return
-        except (WebhookError, ConfigurationError) as error:
-            self.response = yield from receiver.reject(error, self._request, self._started)
-            return
-        self.event = event
-
-    def _close(self, error: BaseException | None) -> Steps[bool]:
         """Leave the guard, and return whether the error has become a response."""
         if self.event is None:
             return False
-        stack = self._receiver.stack
         if error is None:
-            yield from self._leave()
+            if self._admission is not None:
+                await self._complete(self._admission)
             return False
         if self._admission is not None:
-            yield from self._admission.leave(error)
+            await self._admission.leave(error)
         if not isinstance(error, PayloadError):
             return False
-        self.response = yield from self._receiver.reject(error, self._request, self._started)
-        stack.undo()
+        self.response = await self._receiver.reject(error, self._request, self._started)
+        self._receiver.stack.undo()
         return True
 
-    def _leave(self) -> Steps[None]:
+    async def _complete(self, admission: Admission) -> None:
         """Complete the claim behind a handler that returned, or give it back if the response says that it failed."""
-        admission, stack = self._admission, self._receiver.stack
-        if admission is None:
-            return
+        stack = self._receiver.stack
         try:
             error: BaseException | None = not_handled(stack.status(self.response))
-            if error is None and stack.when_done(lambda: run(admission.leave())):
+            if error is None and stack.when_done(lambda: run_through(admission.leave())):
                 return
         except BaseException as raised:
-            yield from admission.leave(raised)
+            await admission.leave(raised)
             raise
-        yield from admission.leave(error)
+        await admission.leave(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from functools import partial
 from typing import TYPE_CHECKING
 
 from listrak_webhooks.exceptions import ConfigurationError, WebhookError
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from listrak_webhooks._core import Event
-    from listrak_webhooks._steps import Steps
 
 Rejection = WebhookError | ConfigurationError
 
@@ -37,13 +35,17 @@ def duplicate_outcome(event: Event, status: int, started: float) -> Outcome:
     return Outcome(status, seconds=seconds, duplicate=True, facts={"delivery": event.id[:8]})
 
 
-def emit(listeners: Sequence[Listener], outcome: Outcome, error: Rejection | None, request: object) -> Steps[None]:
+async def emit(
+    listeners: Sequence[Listener], outcome: Outcome, error: Rejection | None, request: object, *, can_await: bool
+) -> None:
     """Tell all listeners of an outcome; log what one of them raises, and keep to the outcome."""
     if error is not None:
         forget_frames(error)
     for listener in listeners:
         try:
-            yield partial(listener, outcome, error, request)
+            told = listener(outcome, error, request)
+            if can_await and hasattr(told, "__await__"):
+                await told
         except Exception as raised:  # noqa: BLE001, PERF203
             # As text, because an exception in a log record keeps every frame of its traceback, and these hold the
             # request; and without its message, which may hold a value of the payload.

@@ -245,7 +245,19 @@ class _Call:
         return Outcome(Empty() if result is None else result, status)
 
 
+async def _await_any(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call what may also return its result at once, as a plain wrapper of an async function can."""
+    result = handler(*args, **kwargs)
+    del args, kwargs
+    return await result if hasattr(result, "__await__") else result
+
+
 def _plain_endpoint(handler: Callable[..., Any]) -> Callable[..., Any]:
+    if not inspect.iscoroutinefunction(handler):
+        awaitable: Callable[..., Any] = functools.partial(_await_any, handler)
+    else:
+        awaitable = handler
+
     def endpoint(*args: Any, **kwargs: Any) -> Any:
         call = _Call(handler, args, kwargs)
         del args, kwargs
@@ -257,9 +269,7 @@ def _plain_endpoint(handler: Callable[..., Any]) -> Callable[..., Any]:
     # As `_Call.arun`, for which time counts.
     async def async_endpoint(*args: Any, **kwargs: Any) -> Any:
         try:
-            result = handler(*args, **kwargs)
-            if hasattr(result, "__await__"):
-                result = await result
+            result = await awaitable(*args, **kwargs)
         except BaseException as error:
             args = ()
             kwargs.clear()

@@ -17,7 +17,6 @@ from listrak_webhooks._http.receiver import Arguments, Receiver
 from listrak_webhooks._http.rejection import Rejection
 from listrak_webhooks._http.source import ABSENT, Given
 from listrak_webhooks._payload import models
-from listrak_webhooks._steps import arun
 from listrak_webhooks._types import Secrets, T
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError, WebhookError
 from listrak_webhooks.replay import AsyncReplayGuard, ReplayGuard
@@ -71,13 +70,12 @@ class Verification(SecurityBase):
         self._receiver: Receiver[Request, Any] = Receiver(STACK, arguments)
         self._parse_as = parse_as
 
-    async def _verify(self, request: Request) -> Event:
+    def _verify(self, request: Request) -> Awaitable[Event]:
         scope = request.scope
         if getattr(route_of(scope), "body_field", None) is not None:
             close_route(request, self._receiver)
-        event = await self._receiver.averify(request)
-        scope[RECEIVER], scope[EVENT] = self._receiver, event
-        return event
+        scope[RECEIVER] = self._receiver
+        return self._receiver.verify(request)
 
     async def give(self, event: Event) -> Any:
         """Return the event, or what it is parsed as.
@@ -93,7 +91,7 @@ class Verification(SecurityBase):
 
     async def reject(self, error: Rejection, request: Request) -> Exception:
         """Log the rejection, notify `on_rejected`, and return what to raise."""
-        return cast("Exception", await arun(self._receiver.reject(error, request)))
+        return cast("Exception", await self._receiver.reject(error, request))
 
 
 def close_route(request: Request, receiver: Receiver[Request, Any]) -> NoReturn:
@@ -117,7 +115,7 @@ def close_route(request: Request, receiver: Receiver[Request, Any]) -> NoReturn:
     async def closed(scope: Scope, receive: Receive, send: Send) -> None:
         # A router may be included twice, and the route be a good one elsewhere.
         if route_of(scope) is bad and scope["method"] in bad.methods:
-            raise await arun(receiver.reject(ConfigurationError(text), Request(scope, receive)))
+            raise await receiver.reject(ConfigurationError(text), Request(scope, receive))
         await handle(scope, receive, send)
 
     # Not its app, which some versions of FastAPI make anew for each request.
@@ -213,7 +211,7 @@ class ListrakWebhook(Verification, Generic[T]):
         """Return the event, or what it is parsed as; FastAPI calls this, once for each request."""
         expect(request.scope, PayloadError)
         try:
-            event = await self._verify(request)
+            event = request.scope[EVENT] = await self._verify(request)
             return cast("T", event if self._parse_as is None else await self.give(event))
         except (WebhookError, ConfigurationError) as error:
             raise await self.reject(error, request) from None
@@ -232,7 +230,7 @@ class _Guarded(ListrakWebhook[T]):
         """Yield the event, or what it is parsed as."""
         expect(request.scope, AlreadyHandled, DeferredError, DeferredPayloadError, PayloadError)
         try:
-            event = await self._verify(request)
+            event = request.scope[EVENT] = await self._verify(request)
         except (WebhookError, ConfigurationError) as error:
             raise await self.reject(error, request) from None
         if request.scope.get(CLAIMED_BY) is self:
@@ -268,7 +266,7 @@ class Hook(Verification):
         request.scope[RESPONSE] = response
         expect(request.scope, DeferredPayloadError, DeferredError)
         try:
-            event = await self._verify(request)
+            event = request.scope[EVENT] = await self._verify(request)
             return event if self._parse_as is None else await self.give(event)
         except (WebhookError, ConfigurationError) as error:
             raise await self.reject(error, request) from None

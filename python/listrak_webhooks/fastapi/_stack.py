@@ -11,7 +11,6 @@ from fastapi.datastructures import DefaultPlaceholder
 from listrak_webhooks._http.receiver import Receiver
 from listrak_webhooks._http.rejection import forget_frames
 from listrak_webhooks._http.starlette import StarletteStack
-from listrak_webhooks._steps import arun
 from listrak_webhooks.exceptions import PayloadError
 
 from ._openapi import detail_of
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from listrak_webhooks._http.receiver import Arguments
     from listrak_webhooks._http.rejection import Rejection
-    from listrak_webhooks._steps import Steps
 
 EVENT = "listrak_webhooks.event"
 """Where in a request's scope its verified event is."""
@@ -82,9 +80,8 @@ class AroundHandler(Receiver[Any, Any]):
     def __init__(self, arguments: Arguments[Request], *, can_await: bool = True) -> None:
         super().__init__(STACK if can_await else _FastAPIInThread(), arguments)
 
-    def reject(self, error: Rejection, request: object, started: float | None = None) -> Steps[Any]:  # noqa: ARG002
+    async def reject(self, error: Rejection, request: object, started: float | None = None) -> Any:  # noqa: ARG002
         """Return what to raise, instead of logging the rejection here."""
-        yield from ()
         return deferred(error)
 
 
@@ -129,7 +126,7 @@ async def reject_later(request: Request, error: Exception) -> NoReturn:
         raise error
     forget_frames(error)
     rejection: Any = getattr(error, "error", error)
-    raise await arun(receiver.reject(rejection, request)) from None
+    raise await receiver.reject(rejection, request) from None
 
 
 class AlreadyHandled(HTTPException):

@@ -22,6 +22,7 @@ use crate::py::error::{Error, Result};
 use crate::py::hints;
 use crate::py::package;
 use crate::py::text::{Given, given};
+use crate::py::webhook::Webhook;
 use crate::verify::key::Keys;
 use crate::verify::signature::Encoding;
 
@@ -107,6 +108,10 @@ argument! {
     /// The seconds to sign with.
     #[derive(Clone, Copy)]
     SigningTime(i64) by signing_time, typed hints::SIGNING_TIME
+}
+argument! {
+    /// Other webhooks.
+    Webhooks(Vec<Py<Webhook>>) by webhooks, typed hints::WEBHOOKS
 }
 argument! {
     /// The user's own names for the views.
@@ -263,4 +268,13 @@ fn size(object: &Bound<'_, PyAny>) -> Result<usize> {
         return Err(Error::WrongValue("size must not be negative".to_owned()));
     }
     Ok(object.extract().unwrap_or(usize::MAX))
+}
+
+fn webhooks(object: &Bound<'_, PyAny>) -> Result<Vec<Py<Webhook>>> {
+    object.extract().map_err(|_| {
+        Error::WrongType(format!(
+            "others must be a list or tuple of Webhooks, not {}; pass the other endpoints' webhooks",
+            type_name(object)
+        ))
+    })
 }

@@ -12,12 +12,12 @@ use crate::payload::lookup::{Fields, Node};
 
 /// The email address and the phone number.
 pub(crate) struct Contact {
-    pub(crate) email: Option<Found>,
-    pub(crate) phone: Option<Found>,
+    pub(crate) email: Option<ContactText>,
+    pub(crate) phone: Option<ContactText>,
 }
 
 /// A text that was found, made a Python object of when it is asked for: most handlers want one of the two.
-pub(crate) enum Found {
+pub(crate) enum ContactText {
     /// It is in the body as it is, from here to there.
     InBody(Range<usize>),
     /// It was written with escapes, or as a number.
@@ -26,7 +26,7 @@ pub(crate) enum Found {
     Object(Py<PyString>),
 }
 
-impl Found {
+impl ContactText {
     /// The `text` that was found in the bytes of `body`.
     pub(crate) fn in_scanned(body: &[u8], text: Cow<'_, str>) -> Self {
         match text {
@@ -54,7 +54,7 @@ impl Found {
 
 impl Contact {
     /// What of a contact is in `fields`, each part as `found` keeps it.
-    pub(crate) fn new<N: Node>(reading: &Reading, fields: &Fields<N>, found: impl Fn(N::Text) -> Found) -> Self {
+    pub(crate) fn new<N: Node>(reading: &Reading, fields: &Fields<N>, found: impl Fn(N::Text) -> ContactText) -> Self {
         Self {
             email: contact::email(fields, &reading.names).map(&found),
             phone: contact::phone(fields, &reading.names).map(&found),

@@ -20,7 +20,7 @@ use crate::payload::names::Concept;
 ///
 /// What is read is snapshot and small: a text or number of the payload itself, which nobody can change, or what is made
 /// of it only if it is asked for.
-pub(crate) trait Kind {
+pub(crate) trait Field {
     /// Whether there is anything in it.
     fn is_there(&self) -> bool;
 
@@ -69,7 +69,7 @@ macro_rules! kind {
             }
         }
 
-        impl Kind for $name {
+        impl Field for $name {
             fn is_there(&self) -> bool {
                 self.0.is_some()
             }
@@ -129,7 +129,7 @@ impl Number {
     }
 }
 
-impl Kind for Number {
+impl Field for Number {
     fn is_there(&self) -> bool {
         self.0.is_some()
     }
@@ -264,6 +264,14 @@ typed! {
 typed! {
     /// Paths by the name of what they lead to.
     PathsByName(PyDict), typed hints::PATHS_BY_NAME
+}
+typed! {
+    /// Harmless facts of a delivery, by name.
+    FactsByName(PyDict), typed hints::FACTS
+}
+typed! {
+    /// Causes, the likeliest first.
+    Causes(PyTuple), typed hints::CAUSES
 }
 typed! {
     /// What a library of the user's made of a body.

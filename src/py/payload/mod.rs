@@ -24,14 +24,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use self::exact::Payload;
-use self::to_python::Keys;
+use self::to_python::KeyCache;
 use super::error::Result;
 use crate::payload::names::{Concept, Names};
 
 /// How the payloads of one webhook are read: by which names, and with which keys already made.
 pub(crate) struct Reading {
     pub(crate) names: Arc<Names>,
-    keys: Mutex<Keys>,
+    keys: Mutex<KeyCache>,
 }
 
 impl Reading {
@@ -62,7 +62,7 @@ impl Reading {
         let mut keys = self
             .keys
             .lock()
-            .map_or_else(|_| Keys::default(), |mut keys| std::mem::take(&mut *keys));
+            .map_or_else(|_| KeyCache::default(), |mut keys| std::mem::take(&mut *keys));
         let payload = parse::object(body, &mut keys);
         if let Ok(mut kept) = self.keys.lock() {
             *kept = keys;

@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyDict, PyFloat, PyString};
 use serde::de::IgnoredAny;
 
 use super::exact::{FloatRecorder, Payload};
-use super::to_python::{self, Built, Keys};
+use super::to_python::{self, Built, KeyCache};
 use crate::payload::fast_path::{self, MAX_DEPTH};
 use crate::payload::utf8;
 use crate::py::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::py::package;
 /// # Errors
 ///
 /// [`Error::Payload`], with the place and without any of the content.
-pub(crate) fn object(body: &Bound<'_, PyBytes>, keys: &mut Keys) -> Result<Payload> {
+pub(crate) fn object(body: &Bound<'_, PyBytes>, keys: &mut KeyCache) -> Result<Payload> {
     let (py, text) = (body.py(), text(body.as_bytes())?);
     let ((value, floats), has_surrogates) = match to_python::build(py, text, keys)? {
         Built::Value(value, floats) => ((value, floats), false),
@@ -51,7 +51,7 @@ pub(crate) fn open<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyAny>
     if fast_path::is_too_much_to_open(text) {
         return None;
     }
-    match to_python::build(py, text, &mut Keys::default()).ok()? {
+    match to_python::build(py, text, &mut KeyCache::default()).ok()? {
         Built::Value(value, _) => Some(value),
         Built::Unclear { read } => Some(decide(py, text, read).ok()?.0),
     }

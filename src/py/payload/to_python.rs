@@ -33,7 +33,7 @@ pub(crate) enum Built<'py> {
 /// # Errors
 ///
 /// What Python raises if memory runs out.
-pub(crate) fn build<'py>(py: Python<'py>, text: &str, keys: &mut Keys) -> PyResult<Built<'py>> {
+pub(crate) fn build<'py>(py: Python<'py>, text: &str, keys: &mut KeyCache) -> PyResult<Built<'py>> {
     if text.len() >= LARGE && fast_path::is_odd(text) {
         return Ok(Built::Unclear { read: text.len() });
     }
@@ -48,7 +48,7 @@ pub(crate) fn build<'py>(py: Python<'py>, text: &str, keys: &mut Keys) -> PyResu
         raised: None,
     };
     let mut parser = serde_json::Deserializer::from_str(text);
-    let built = Value(&mut work).deserialize(&mut parser);
+    let built = ValueSeed(&mut work).deserialize(&mut parser);
     let built = built.and_then(|value| parser.end().map(|()| value));
     match (built, work.raised) {
         (_, Some(raised)) => Err(raised),
@@ -96,9 +96,9 @@ fn place(text: &str, error: &serde_json::Error) -> usize {
 /// The keys seen so far, as Python has them: they repeat within a delivery and from one to the next. Values are
 /// personal and are not kept.
 #[derive(Default)]
-pub(crate) struct Keys(HashMap<Box<str>, Py<PyString>>);
+pub(crate) struct KeyCache(HashMap<Box<str>, Py<PyString>>);
 
-impl Keys {
+impl KeyCache {
     fn get<'py>(&mut self, py: Python<'py>, key: &str) -> Bound<'py, PyString> {
         if let Some(kept) = self.0.get(key) {
             return kept.bind(py).clone();
@@ -117,7 +117,7 @@ impl Keys {
 
 struct Work<'k, 'py> {
     py: Python<'py>,
-    keys: &'k mut Keys,
+    keys: &'k mut KeyCache,
     // Those of all lists that are still open, one after another.
     elements: Vec<Bound<'py, PyAny>>,
     floats: Vec<Py<PyFloat>>,
@@ -162,9 +162,9 @@ impl Work<'_, '_> {
     }
 }
 
-struct Value<'w, 'k, 'py>(&'w mut Work<'k, 'py>);
+struct ValueSeed<'w, 'k, 'py>(&'w mut Work<'k, 'py>);
 
-impl<'de, 'py> DeserializeSeed<'de> for Value<'_, '_, 'py> {
+impl<'de, 'py> DeserializeSeed<'de> for ValueSeed<'_, '_, 'py> {
     type Value = Bound<'py, PyAny>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
@@ -172,7 +172,7 @@ impl<'de, 'py> DeserializeSeed<'de> for Value<'_, '_, 'py> {
     }
 }
 
-impl<'de, 'py> Visitor<'de> for Value<'_, '_, 'py> {
+impl<'de, 'py> Visitor<'de> for ValueSeed<'_, '_, 'py> {
     type Value = Bound<'py, PyAny>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,7 +221,7 @@ impl<'de, 'py> Visitor<'de> for Value<'_, '_, 'py> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let start = self.0.elements.len();
-        while let Some(element) = list.next_element_seed(Value(self.0))? {
+        while let Some(element) = list.next_element_seed(ValueSeed(self.0))? {
             self.0.elements.push(element);
         }
         let elements = self.0.elements.drain(start..);
@@ -231,8 +231,8 @@ impl<'de, 'py> Visitor<'de> for Value<'_, '_, 'py> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let dict = PyDict::new(self.0.py);
-        while let Some(key) = entries.next_key_seed(Key(self.0))? {
-            let value = entries.next_value_seed(Value(self.0))?;
+        while let Some(key) = entries.next_key_seed(KeySeed(self.0))? {
+            let value = entries.next_value_seed(ValueSeed(self.0))?;
             dict.set_item(key, value).map_err(|raised| self.0.stop(raised))?;
         }
         Ok(dict.into_any())
@@ -247,9 +247,9 @@ fn integer<'py>(py: Python<'py>, digits: &str, is_negative: bool) -> PyResult<Bo
     py.get_type::<PyInt>().call1((text,))
 }
 
-struct Key<'w, 'k, 'py>(&'w mut Work<'k, 'py>);
+struct KeySeed<'w, 'k, 'py>(&'w mut Work<'k, 'py>);
 
-impl<'de, 'py> DeserializeSeed<'de> for Key<'_, '_, 'py> {
+impl<'de, 'py> DeserializeSeed<'de> for KeySeed<'_, '_, 'py> {
     type Value = Bound<'py, PyString>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
@@ -257,7 +257,7 @@ impl<'de, 'py> DeserializeSeed<'de> for Key<'_, '_, 'py> {
     }
 }
 
-impl<'py> Visitor<'_> for Key<'_, '_, 'py> {
+impl<'py> Visitor<'_> for KeySeed<'_, '_, 'py> {
     type Value = Bound<'py, PyString>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

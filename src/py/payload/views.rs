@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::fields::{Dict, Flag, Kind, Lines, Meta, Moment, Number, Object, Opened, Text};
+use super::fields::{Dict, Field, Flag, Lines, Meta, Moment, Number, Object, Opened, Text};
 use super::value::{Reader, Value};
 use crate::payload::lookup::Fields;
 use crate::payload::names::Concept;
@@ -14,7 +14,7 @@ trait View: Sized {
     const NAME: &'static str;
 
     /// The names and the values of the attributes, in the order of the class.
-    fn attributes(&self) -> Vec<(&'static str, &dyn Kind)>;
+    fn attributes(&self) -> Vec<(&'static str, &dyn Field)>;
 
     /// The class and the names of the attributes that there are, without any value: those can be personal.
     fn show(&self) -> String {
@@ -72,7 +72,7 @@ macro_rules! view {
         impl View for $view {
             const NAME: &'static str = stringify!($view);
 
-            fn attributes(&self) -> Vec<(&'static str, &dyn Kind)> {
+            fn attributes(&self) -> Vec<(&'static str, &dyn Field)> {
                 let attributes = self.attributes.as_deref();
                 vec![$((stringify!($name), attributes.map_or($kind::ABSENT, |attributes| &attributes.$name))),*]
             }
@@ -186,6 +186,8 @@ view! {
         customer_number: Text = CustomerNumber,
         /// The parcel's number, as sent.
         tracking_number: Text = TrackingNumber,
+        /// How it is shipped, as the shop calls it.
+        shipping_method: Text = ShippingMethod,
         /// When it was placed: aware where the text has a zone, naive otherwise (and then of a zone that nobody states).
         placed_at: Moment = PlacedAt,
         /// What it costs, exact.

@@ -1,0 +1,191 @@
+//! Explanation: why a delivery was rejected, as Python sees it.
+
+use std::fmt::Write as _;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+
+use crate::py::error::Result;
+use crate::py::payload::fields::{Causes, Dict, FactsByName};
+use crate::verify::explain::{Cause as Found, Facts};
+
+/// One thing that can have happened to a delivery.
+///
+/// Example:
+///     >>> webhook = Webhook("the HMAC secret")
+///     >>> headers = webhook.signed_headers(b"{}")
+///     >>> webhook.explain(b"{}\n", headers).causes
+///     (Cause(name='newline_added', proven=True),)
+#[pyclass(frozen, eq, hash, skip_from_py_object, module = "listrak_webhooks")]
+#[derive(PartialEq, Eq, Hash, Clone)]
+pub struct Cause {
+    /// What it is called, such as `"body_reserialized"`; the page on debugging a signature has all names.
+    #[pyo3(get)]
+    name: &'static str,
+    /// Whether the signature matches with this one change undone, so that it is not a guess.
+    #[pyo3(get)]
+    proven: bool,
+    /// What happened.
+    #[pyo3(get)]
+    summary: String,
+    /// What to do, and where.
+    #[pyo3(get)]
+    advice: &'static str,
+}
+
+impl Cause {
+    fn of(found: &Found) -> Self {
+        Self {
+            name: found.accident.name(),
+            proven: found.proven,
+            summary: found.summary(),
+            advice: found.accident.advice(),
+        }
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item("name", self.name)?;
+        dict.set_item("proven", self.proven)?;
+        dict.set_item("summary", &self.summary)?;
+        dict.set_item("advice", self.advice)?;
+        Ok(dict)
+    }
+}
+
+#[pymethods]
+impl Cause {
+    fn __repr__(&self) -> String {
+        let proven = if self.proven { "True" } else { "False" };
+        format!("Cause(name='{}', proven={proven})", self.name)
+    }
+}
+
+/// What `Webhook.explain` knows of a delivery.
+///
+/// Nothing in it is secret or personal: no value of the body, no secret, no MAC. It is for people and logs, and not for an
+/// HTTP response.
+///
+/// Example:
+///     >>> webhook = Webhook("the HMAC secret")
+///     >>> explanation = webhook.explain(b'{"a": 1}', webhook.signed_headers(b'{"a":1}'))
+///     >>> explanation.code, explanation.causes[0].name, explanation.facts["is_json"]
+///     ('signature_mismatch', 'body_reserialized', True)
+#[pyclass(frozen, module = "listrak_webhooks")]
+pub struct Explanation {
+    /// The code that `verify` rejects the delivery with; `None` if it is genuine and timely.
+    #[pyo3(get)]
+    code: Option<String>,
+    causes: Vec<Cause>,
+    facts: Facts,
+}
+
+impl Explanation {
+    pub(crate) fn new(code: Option<String>, causes: &[Found], facts: Facts) -> Self {
+        Self {
+            code,
+            causes: causes.iter().map(Cause::of).collect(),
+            facts,
+        }
+    }
+
+    fn facts_to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let facts = &self.facts;
+        let dict = PyDict::new(py);
+        dict.set_item("body_length", facts.body_length)?;
+        if let Some(length) = facts.content_length {
+            dict.set_item("content_length", length)?;
+        }
+        for (name, text) in [
+            ("content_type", &facts.content_type),
+            ("content_encoding", &facts.content_encoding),
+        ] {
+            if let Some(text) = text {
+                dict.set_item(name, text)?;
+            }
+        }
+        for (name, fact) in [
+            ("starts_with_bom", facts.starts_with_bom),
+            ("ends_with_newline", facts.ends_with_newline),
+            ("looks_gzipped", facts.looks_gzipped),
+            ("looks_base64", facts.looks_base64),
+            ("looks_form_encoded", facts.looks_form_encoded),
+            ("is_json", facts.is_json),
+        ] {
+            dict.set_item(name, fact)?;
+        }
+        dict.set_item("secrets", facts.secrets)?;
+        if let Some(skew) = facts.skew {
+            dict.set_item("skew", skew)?;
+        }
+        Ok(dict)
+    }
+}
+
+#[pymethods]
+impl Explanation {
+    /// Whether `verify` accepts the delivery.
+    #[getter]
+    fn genuine(&self) -> bool {
+        self.code.is_none()
+    }
+
+    /// What can have happened, the likeliest first; empty for a genuine delivery and for one of which nothing is known.
+    #[getter]
+    fn causes(&self, py: Python<'_>) -> Result<Causes> {
+        Ok(Causes(PyTuple::new(py, self.causes.iter().cloned())?.unbind()))
+    }
+
+    /// Harmless facts, by name; what is not there or not known is left out.
+    #[getter]
+    fn facts(&self, py: Python<'_>) -> Result<FactsByName> {
+        Ok(FactsByName(self.facts_to_dict(py)?.unbind()))
+    }
+
+    /// Return the attributes by their names, in plain JSON types.
+    fn to_dict(&self, py: Python<'_>) -> Result<Dict> {
+        let causes = PyList::empty(py);
+        for cause in &self.causes {
+            causes.append(cause.to_dict(py)?)?;
+        }
+        let dict = PyDict::new(py);
+        dict.set_item("genuine", self.genuine())?;
+        dict.set_item("code", &self.code)?;
+        dict.set_item("causes", causes)?;
+        dict.set_item("facts", self.facts_to_dict(py)?)?;
+        Ok(Dict(dict.unbind()))
+    }
+
+    fn __str__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut text = match &self.code {
+            None => "genuine".to_owned(),
+            Some(code) => format!("rejected: {code}"),
+        };
+        for cause in &self.causes {
+            let certainty = if cause.proven { "proven" } else { "likely" };
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "\n{certainty}: {} ({})\n  {}",
+                cause.summary, cause.name, cause.advice
+            );
+        }
+        if self.code.is_some() && self.causes.is_empty() {
+            text.push_str("\nno cause is known");
+        }
+        text.push_str("\nfacts:");
+        for (name, fact) in self.facts_to_dict(py)? {
+            let _ = write!(text, "\n  {name}: {fact}");
+        }
+        Ok(text)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let names = PyTuple::new(py, self.causes.iter().map(|cause| cause.name))?;
+        let code = self
+            .code
+            .as_ref()
+            .map_or_else(|| "None".to_owned(), |code| format!("'{code}'"));
+        Ok(format!("Explanation(code={code}, causes={})", names.repr()?))
+    }
+}

@@ -1,0 +1,125 @@
+//! The two headers as they may have arrived: under another name, twice, or in another form.
+
+use super::cause::Accident;
+use crate::verify::header::Header;
+use crate::verify::{signature, timestamp};
+
+/// A header's name and value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// A value that may be one of the two headers', and the accident that it takes.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// The value, without the white space around it, which is not part of it (RFC 9110, section 5.5).
+    pub(super) value: Vec<u8>,
+    /// What must have happened, if it is this.
+    pub(super) accident: Option<Accident>,
+}
+
+/// Values of one header that are tried at most: whoever sends more of them is not a proxy.
+const MOST: usize = 4;
+
+/// The value of the first header called `name`, in lower case with dashes.
+#[must_use]
+pub(super) fn first<'h>(headers: &'h [Pair], name: &str) -> Option<&'h [u8]> {
+    headers
+        .iter()
+        .find(|(each, _)| dashed(each) == name.as_bytes())
+        .map(|(_, value)| value.as_slice())
+}
+
+/// What may be the value of `header`, the likeliest first.
+#[must_use]
+pub(super) fn candidates(headers: &[Pair], header: Header) -> Vec<Candidate> {
+    let wanted = dashed(header.name().as_bytes());
+    let values = |is_it: &dyn Fn(&Pair) -> bool| -> Vec<Vec<u8>> {
+        headers
+            .iter()
+            .filter(|pair| is_it(pair))
+            .map(|(_, value)| trimmed(value).to_vec())
+            .filter(|value| !value.is_empty())
+            .take(MOST)
+            .collect()
+    };
+    let exact = values(&|(name, _)| dashed(name) == wanted);
+    let (values, accident) = if exact.is_empty() {
+        let mut renamed = values(&|(name, _)| is_like(name, header));
+        if renamed.is_empty() {
+            renamed = values(&|(_, value)| has_form(trimmed(value), header));
+        }
+        (renamed, Some(Accident::HeaderRenamed))
+    } else {
+        let accident = (exact.len() > 1).then_some(Accident::HeaderRepeated);
+        (exact, accident)
+    };
+    let mut found: Vec<Candidate> = values
+        .iter()
+        .map(|value| Candidate {
+            value: value.clone(),
+            accident,
+        })
+        .collect();
+    // A comma is how two values of one header are joined (RFC 9110, section 5.3).
+    for part in values.iter().filter(|value| value.contains(&b',')).flat_map(|value| {
+        value
+            .split(|byte| *byte == b',')
+            .map(trimmed)
+            .filter(|part| !part.is_empty())
+            .take(MOST)
+    }) {
+        found.push(Candidate {
+            value: part.to_vec(),
+            accident: Some(Accident::HeaderRepeated),
+        });
+    }
+    found
+}
+
+fn trimmed(value: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(|byte| !is_space(byte))
+        .map_or(start, |last| last + 1);
+    value.get(start..end).unwrap_or_default()
+}
+
+/// A name in lower case, and what WSGI makes of names (PEP 3333) undone.
+fn dashed(name: &[u8]) -> Vec<u8> {
+    let name = match name.strip_prefix(b"HTTP_") {
+        Some(rest) => rest
+            .iter()
+            .map(|byte| if *byte == b'_' { b'-' } else { *byte })
+            .collect(),
+        None if name == b"CONTENT_LENGTH" || name == b"CONTENT_TYPE" => name
+            .iter()
+            .map(|byte| if *byte == b'_' { b'-' } else { *byte })
+            .collect(),
+        None => name.to_vec(),
+    };
+    name.to_ascii_lowercase()
+}
+
+/// Whether a name is nearly that of `header`: with `X-` in front, underscores for dashes, or without either.
+fn is_like(name: &[u8], header: Header) -> bool {
+    let letters: Vec<u8> = name
+        .iter()
+        .filter(|byte| byte.is_ascii_alphanumeric())
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    let holds = |part: &[u8]| letters.windows(part.len()).any(|window| window == part);
+    match header {
+        Header::Timestamp => holds(b"ltktimestamp") || (holds(b"listrak") && holds(b"timestamp")),
+        Header::Signature => {
+            (holds(b"ltk") || holds(b"listrak")) && (holds(b"signature") || holds(b"hmac") || holds(b"sig"))
+        }
+    }
+}
+
+fn has_form(value: &[u8], header: Header) -> bool {
+    match header {
+        Header::Timestamp => timestamp::parse(value).is_some(),
+        Header::Signature => signature::decode(value, None).is_ok(),
+    }
+}

@@ -1,0 +1,175 @@
+//! Why a delivery was rejected, as far as that can be known: which accident, undone, makes its MAC match.
+//!
+//! An accident is *proven* if the MAC matches without it: nobody who does not know the secret can bring that about. What
+//! cannot be undone, such as a header that is not there, is likely if the delivery shows it, and left unsaid else. The
+//! work is bounded: [`MOST_PASSES`] passes over the body at most, and no body that is over the limit is looked at.
+
+mod body;
+mod cause;
+mod facts;
+mod headers;
+mod json;
+mod search;
+mod secrets;
+mod spelling;
+
+pub use self::cause::{Accident, Cause};
+pub use self::facts::Facts;
+pub use self::headers::Pair;
+pub use self::search::MOST_PASSES;
+
+use self::headers::{Candidate, candidates};
+use self::search::Search;
+use super::header::Header;
+use super::key::Keys;
+use super::refusal::Refusal;
+use super::{Verified, Verifier};
+
+/// A delivery as it arrived, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'d> {
+    /// The raw body.
+    pub body: &'d [u8],
+    /// All headers, by name and value.
+    pub headers: &'d [Pair],
+    /// Our own Unix seconds when it arrived.
+    pub now: i64,
+}
+
+/// Longer than any clock is wrong by, in seconds: a delivery that is older was recorded.
+const A_DAY: i64 = 24 * 60 * 60;
+
+/// What can be said of a delivery that `verifier` has judged so.
+///
+/// `others` are the keys of other webhooks, whose deliveries may have come here by mistake.
+#[must_use]
+pub fn explain(
+    verifier: &Verifier,
+    others: &[&Keys],
+    received: &Received<'_>,
+    verdict: Result<&Verified, &Refusal>,
+) -> (Vec<Cause>, Facts) {
+    let timestamps = candidates(received.headers, Header::Timestamp);
+    let signatures = candidates(received.headers, Header::Signature);
+    let sent = timestamps.first().map(|candidate| candidate.value.as_slice());
+    let facts = match verdict {
+        // It is not read, however long it is.
+        Err(Refusal::BodyTooLarge { .. }) => Facts {
+            body_length: received.body.len(),
+            ..Facts::of(b"", received.headers, verifier.keys.count(), sent, received.now)
+        },
+        _ => Facts::of(
+            received.body,
+            received.headers,
+            verifier.keys.count(),
+            sent,
+            received.now,
+        ),
+    };
+    let Err(refusal) = verdict else {
+        return (Vec::new(), facts);
+    };
+    let causes = match refusal {
+        Refusal::BodyTooLarge { .. } => Vec::new(),
+        Refusal::StaleTimestamp { skew, .. } if *skew > A_DAY => vec![proven(Accident::ReplayedLate, seconds(*skew))],
+        Refusal::StaleTimestamp { skew, .. } => vec![proven(Accident::ClockAhead, seconds(*skew))],
+        Refusal::FutureTimestamp { skew, .. } => vec![proven(Accident::ClockBehind, seconds(*skew))],
+        _ => {
+            let mut search = Search::new(verifier, others, received, &timestamps, &signatures);
+            match search.run() {
+                Some(found) => found,
+                None => likely(received, &facts, &timestamps, &signatures),
+            }
+        }
+    };
+    (causes, facts)
+}
+
+fn seconds(skew: i64) -> String {
+    format!("by {skew} seconds")
+}
+
+fn proven(accident: Accident, detail: String) -> Cause {
+    Cause {
+        accident,
+        proven: true,
+        detail,
+    }
+}
+
+/// What the delivery shows, and nobody can prove.
+fn likely(received: &Received<'_>, facts: &Facts, timestamps: &[Candidate], signatures: &[Candidate]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let mut add = |accident, detail: String| {
+        if causes.iter().all(|cause: &Cause| cause.accident != accident) {
+            causes.push(Cause {
+                accident,
+                proven: false,
+                detail,
+            });
+        }
+    };
+    for (candidates, header) in [(timestamps, Header::Timestamp), (signatures, Header::Signature)] {
+        match candidates.first() {
+            None => add(Accident::HeaderMissing, header.name().to_owned()),
+            Some(first) => {
+                if let Some(accident) = first.accident {
+                    add(accident, header.name().to_owned());
+                }
+            }
+        }
+    }
+    if candidates_joined(timestamps) || candidates_joined(signatures) {
+        add(Accident::HeaderRepeated, String::new());
+    }
+    if let Some(accident) = timestamps
+        .first()
+        .and_then(|first| spelling::accident_of_timestamp(&first.value))
+    {
+        add(accident, String::new());
+    }
+    if let Some(accident) = signatures
+        .first()
+        .and_then(|first| spelling::accident_of_signature(&first.value))
+    {
+        add(accident, String::new());
+    }
+    let length = facts.content_length;
+    if received.body.is_empty() {
+        add(
+            Accident::BodyEmpty,
+            length
+                .map(|length| format!("{length} bytes were announced"))
+                .unwrap_or_default(),
+        );
+    } else if length.is_some_and(|length| u64::try_from(received.body.len()).is_ok_and(|here| here < length)) {
+        let detail = format!(
+            "{} of {} bytes are here",
+            received.body.len(),
+            length.unwrap_or_default()
+        );
+        add(Accident::BodyTruncated, detail);
+    }
+    if facts.looks_gzipped {
+        add(Accident::BodyCompressed, String::new());
+    }
+    if facts.looks_base64 && body::holds_json_in_base64(received.body) {
+        add(Accident::BodyBase64Encoded, String::new());
+    }
+    if facts.looks_form_encoded {
+        add(Accident::BodyFormEncoded, String::new());
+    }
+    if memchr::memmem::find(received.body, "\u{fffd}".as_bytes()).is_some() {
+        add(
+            Accident::CharsetChanged,
+            "it holds replacement characters, which stand for lost ones".to_owned(),
+        );
+    }
+    causes
+}
+
+fn candidates_joined(candidates: &[Candidate]) -> bool {
+    candidates
+        .iter()
+        .any(|candidate| candidate.accident == Some(Accident::HeaderRepeated))
+}

@@ -1,0 +1,439 @@
+//! The search for what makes the MAC match: one accident undone at a time, then two.
+
+use std::ops::Range;
+
+use super::body::{Change, FIRST_UNMARKED, LOST_ENDS, MARKED, UNMARKED};
+use super::cause::{Accident, Cause};
+use super::headers::Candidate;
+use super::json::{Document, Style};
+use super::secrets;
+use super::spelling::{self, Wanted};
+use super::{Received, proven};
+use crate::verify::Verifier;
+use crate::verify::key::{Key, Keys};
+use crate::verify::signature::MAC_LEN;
+
+/// How many times a body is hashed at most. A MAC that differs from another in its end alone takes no pass of its own.
+pub const MOST_PASSES: usize = 512;
+
+/// How many other texts of JSON are tried by themselves, and how many together with another accident.
+const MOST_TEXTS: usize = 96;
+const MOST_TEXTS_IN_PAIRS: usize = 10;
+const MOST_TEXTS_IN_RARE_PAIRS: usize = 4;
+
+/// How many bytes of them are kept.
+const MOST_KEPT: usize = 16 * 1024 * 1024;
+
+/// How many forms of the secret are tried together with the likeliest change of the body; each next change gets one less.
+const MOST_FORMS_IN_PAIRS: usize = 10;
+const MOST_FORMS_IN_RARE_PAIRS: usize = 4;
+
+/// How many of them are tried behind a timestamp that is in front.
+const SWAPPED_SEPARATORS: usize = 6;
+
+/// What senders put between the body and the timestamp.
+const SEPARATORS: &[&str] = &[
+    ".", "\n", ":", "|", "\r\n", " ", ",", "-", "_", ";", "&", "/", "#", "+", "\0",
+];
+
+/// A key, and the accident that makes it the signing one.
+struct KeyCandidate<'k> {
+    key: KeyOf<'k>,
+    accident: Option<Accident>,
+}
+
+enum KeyOf<'k> {
+    Given(&'k Key),
+    Made(Key),
+}
+
+impl KeyCandidate<'_> {
+    fn key(&self) -> &Key {
+        match &self.key {
+            KeyOf::Given(key) => key,
+            KeyOf::Made(key) => key,
+        }
+    }
+}
+
+/// What can come behind the body or in front of it, and what it means.
+struct Edge {
+    bytes: Vec<u8>,
+    accidents: [Option<Accident>; 3],
+    effort: Effort,
+}
+
+/// With how much else an edge is tried.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    /// With everything.
+    Least,
+    /// With one accident more.
+    More,
+    /// With one accident more, after everything else.
+    Late,
+    /// By itself.
+    Most,
+}
+
+pub(super) struct Search<'s> {
+    body: &'s [u8],
+    max_body: usize,
+    keys: Vec<KeyCandidate<'s>>,
+    tails: Vec<Edge>,
+    heads: Vec<Edge>,
+    wanted: Vec<Wanted>,
+    /// The likeliest other texts of the JSON in the body, once they are written.
+    texts: Vec<(Vec<u8>, Style)>,
+    passes: usize,
+}
+
+/// All that had to be undone for the MAC to match, with details for people.
+type Found = Vec<(Accident, Option<&'static str>)>;
+
+impl<'s> Search<'s> {
+    pub(super) fn new(
+        verifier: &'s Verifier,
+        others: &[&'s Keys],
+        received: &Received<'s>,
+        timestamps: &[Candidate],
+        signatures: &[Candidate],
+    ) -> Self {
+        let wanted = signatures.iter().flat_map(|candidate| {
+            spelling::signatures(&candidate.value).into_iter().map(|mut each| {
+                each.accidents.extend(candidate.accident);
+                each
+            })
+        });
+        let (mut tails, mut heads) = (Vec::new(), Vec::new());
+        for candidate in timestamps {
+            for (text, form) in spelling::timestamps(&candidate.value) {
+                let accidents = [candidate.accident, form];
+                add_edges(&text, accidents, &mut tails, &mut heads);
+            }
+        }
+        let of = |keys: &'s Keys, accident| {
+            keys.iter().map(move |key| KeyCandidate {
+                key: KeyOf::Given(key),
+                accident,
+            })
+        };
+        Self {
+            body: received.body,
+            max_body: verifier.max_body,
+            keys: of(&verifier.keys, None)
+                .chain(others.iter().flat_map(|keys| of(keys, Some(Accident::OtherSecret))))
+                .collect(),
+            tails,
+            heads,
+            wanted: wanted.collect(),
+            texts: Vec::new(),
+            passes: 0,
+        }
+    }
+
+    /// The proven causes; `None` if nothing that is tried makes the MAC match.
+    pub(super) fn run(&mut self) -> Option<Vec<Cause>> {
+        if self.wanted.is_empty() || self.tails.is_empty() {
+            return None;
+        }
+        let found = self.edges().or_else(|| {
+            let given = self.keys.len();
+            self.add_forms();
+            self.forms(given)
+                .or_else(|| self.bodies(given))
+                .or_else(|| self.bodies_and_forms(given))
+                .or_else(|| self.two_changes(given))
+                .or_else(|| self.rare_edges(given))
+        })?;
+        let mut causes: Vec<Cause> = Vec::new();
+        for (accident, detail) in found {
+            if causes.iter().all(|cause| cause.accident != accident) {
+                let detail = detail.map(|style| format!("what was signed is {style}"));
+                causes.push(proven(accident, detail.unwrap_or_default()));
+            }
+        }
+        Some(causes)
+    }
+
+    /// The body as it came, under the keys as they were given, with all that can be around it.
+    fn edges(&mut self) -> Option<Found> {
+        let body = self.body;
+        let keys = 0..self.keys.len();
+        self.around_any(keys.clone(), body, Effort::Most)
+            .or_else(|| self.swapped_any(keys, body, Effort::Most))
+    }
+
+    /// The keys in their other forms, each with the body as it came.
+    fn forms(&mut self, given: usize) -> Option<Found> {
+        let body = self.body;
+        self.around_any(given..self.keys.len(), body, Effort::More)
+            .or_else(|| self.swapped_any(given..self.keys.len(), body, Effort::Least))
+    }
+
+    fn add_forms(&mut self) {
+        let mut forms: Vec<(usize, KeyCandidate<'s>)> = Vec::new();
+        for candidate in &self.keys {
+            let made = secrets::forms(candidate.key().secret()).into_iter().enumerate();
+            forms.extend(made.filter_map(|(rank, (secret, accident))| {
+                let key = KeyOf::Made(Key::of_form(&secret)?);
+                let accident = Some(accident);
+                Some((rank, KeyCandidate { key, accident }))
+            }));
+        }
+        // The likeliest form of each, and then the next.
+        forms.sort_by_key(|(rank, _)| *rank);
+        self.keys.extend(forms.into_iter().map(|(_, form)| form));
+    }
+
+    /// Each change of the body undone, under the keys as they were given.
+    fn bodies(&mut self, given: usize) -> Option<Found> {
+        let body = self.body;
+        let undone = |search: &mut Self, _, undone: &[u8]| search.around_any(0..given, undone, Effort::More);
+        self.changed(body, MARKED, undone)
+            .or_else(|| self.texts_of_body(given))
+            .or_else(|| self.changed(body, UNMARKED, undone))
+    }
+
+    /// Calls `try_it` with the rank of each change that can have happened and the body before it.
+    fn changed(
+        &mut self,
+        body: &[u8],
+        changes: &[Change],
+        mut try_it: impl FnMut(&mut Self, usize, &[u8]) -> Option<Found>,
+    ) -> Option<Found> {
+        let mut rank = 0;
+        for (accident, undo) in changes {
+            let Some(undone) = undo(body, self.max_body) else {
+                continue;
+            };
+            if let Some(found) = try_it(self, rank, &undone) {
+                return Some(with(found, *accident, None));
+            }
+            rank += 1;
+        }
+        None
+    }
+
+    /// Calls `try_it` with the rank of each other text of the JSON in a body, and that text.
+    fn written(
+        &mut self,
+        body: &[u8],
+        most: usize,
+        mut try_it: impl FnMut(&mut Self, usize, &[u8], Style) -> Option<Found>,
+    ) -> Option<Found> {
+        let mut rank = 0;
+        Document::parse(body)?.each(most, |text, style: Style| {
+            let found = try_it(self, rank, text, style);
+            rank += 1;
+            Some(with(found?, Accident::BodyReserialized, Some(style.name)))
+        })
+    }
+
+    /// All other texts of the JSON in the body, of which the likeliest are kept for the pairs.
+    fn texts_of_body(&mut self, given: usize) -> Option<Found> {
+        let mut size = 0;
+        self.written(self.body, MOST_TEXTS, |search, rank, text, style| {
+            size += text.len();
+            if rank < MOST_TEXTS_IN_PAIRS && size <= MOST_KEPT {
+                search.texts.push((text.to_vec(), style));
+            }
+            search.around_any(0..given, text, Effort::Least)
+        })
+    }
+
+    /// Calls `try_it` with the rank of each text that was kept, and that text.
+    fn kept(&mut self, most: usize, mut try_it: impl FnMut(&mut Self, usize, &[u8]) -> Option<Found>) -> Option<Found> {
+        let texts = std::mem::take(&mut self.texts);
+        let found = texts.iter().take(most).enumerate().find_map(|(rank, (text, style))| {
+            Some(with(
+                try_it(self, rank, text)?,
+                Accident::BodyReserialized,
+                Some(style.name),
+            ))
+        });
+        self.texts = texts;
+        found
+    }
+
+    fn texts(&mut self, body: &[u8], keys: Range<usize>, most: usize, effort: Effort) -> Option<Found> {
+        self.written(body, most, |search, _, text, _| {
+            search.around_any(keys.clone(), text, effort)
+        })
+    }
+
+    /// A change of the body and another form of the secret: the likelier the one is, the more of the other are tried.
+    fn bodies_and_forms(&mut self, given: usize) -> Option<Found> {
+        let (body, made) = (self.body, self.keys.len() - given);
+        let forms = |rank| given..given + made.min(MOST_FORMS_IN_PAIRS.saturating_sub(rank));
+        self.changed(body, MARKED, |search, rank, undone| {
+            search.around_any(forms(rank), undone, Effort::Least)
+        })
+        .or_else(|| {
+            self.kept(MOST_TEXTS_IN_PAIRS, |search, rank, text| {
+                search.around_any(forms(rank), text, Effort::Least)
+            })
+        })
+        .or_else(|| {
+            self.changed(body, UNMARKED, |search, rank, undone| {
+                search.around_any(forms(rank + MOST_FORMS_IN_PAIRS / 2), undone, Effort::Least)
+            })
+        })
+    }
+
+    /// Two changes of the body, of which the later one has left a mark.
+    fn two_changes(&mut self, given: usize) -> Option<Found> {
+        let body = self.body;
+        self.changed(body, MARKED, |search, _, once| {
+            let twice = |search: &mut Self, _, twice: &[u8]| {
+                // One that undoes the other is no news.
+                (twice != body).then(|| search.around_any(0..given, twice, Effort::Least))?
+            };
+            search
+                .changed(once, MARKED, twice)
+                .or_else(|| search.texts(once, 0..given, MOST_TEXTS_IN_PAIRS, Effort::Least))
+                .or_else(|| search.changed(once, UNMARKED, twice))
+        })
+        .or_else(|| {
+            self.kept(MOST_TEXTS_IN_RARE_PAIRS, |search, _, text| {
+                let undone = |search: &mut Self, _, undone: &[u8]| search.around_any(0..given, undone, Effort::Least);
+                search
+                    .changed(text, MARKED, undone)
+                    .or_else(|| search.changed(text, FIRST_UNMARKED, undone))
+            })
+        })
+    }
+
+    /// The timestamp in front, or an unusual separator, together with one accident more.
+    fn rare_edges(&mut self, given: usize) -> Option<Found> {
+        let body = self.body;
+        let forms = given..self.keys.len().min(given + MOST_FORMS_IN_RARE_PAIRS);
+        self.around_any(forms, body, Effort::Late)
+            .or_else(|| self.changed(body, MARKED, |search, _, undone| search.edges_of(0..given, undone)))
+            .or_else(|| {
+                self.kept(MOST_TEXTS_IN_RARE_PAIRS, |search, _, text| {
+                    search.edges_of(0..given, text)
+                })
+            })
+            .or_else(|| {
+                self.changed(body, FIRST_UNMARKED, |search, _, undone| {
+                    search.swapped_any(0..given, undone, Effort::Least)
+                })
+            })
+    }
+
+    fn edges_of(&mut self, keys: Range<usize>, body: &[u8]) -> Option<Found> {
+        self.swapped_any(keys.clone(), body, Effort::More)
+            .or_else(|| self.around_any(keys, body, Effort::Late))
+    }
+
+    fn around_any(&mut self, mut keys: Range<usize>, body: &[u8], effort: Effort) -> Option<Found> {
+        keys.find_map(|key| self.around(key, body, effort))
+    }
+
+    fn swapped_any(&mut self, mut keys: Range<usize>, body: &[u8], effort: Effort) -> Option<Found> {
+        keys.find_map(|key| self.swapped(key, body, effort))
+    }
+
+    /// A body under a key, with what can come behind it.
+    fn around(&mut self, key: usize, body: &[u8], effort: Effort) -> Option<Found> {
+        let candidate = self.keys.get(key)?;
+        self.passes += 1;
+        if self.passes > MOST_PASSES {
+            return None;
+        }
+        let started = candidate.key().start(body);
+        let edges = self.tails.iter().filter(|tail| tail.effort <= effort);
+        found(edges, &self.wanted, candidate.accident, |tail| started.mac(tail))
+    }
+
+    /// A body under a key, with what can come in front of it.
+    fn swapped(&mut self, key: usize, body: &[u8], effort: Effort) -> Option<Found> {
+        let candidate = self.keys.get(key)?;
+        let edges: Vec<&Edge> = self.heads.iter().filter(|head| head.effort <= effort).collect();
+        self.passes += edges.len();
+        if self.passes > MOST_PASSES {
+            return None;
+        }
+        found(edges.into_iter(), &self.wanted, candidate.accident, |head| {
+            candidate.key().mac(head, body)
+        })
+    }
+}
+
+/// What can be around the body if `text` is the timestamp that was signed.
+fn add_edges(text: &[u8], accidents: [Option<Accident>; 2], tails: &mut Vec<Edge>, heads: &mut Vec<Edge>) {
+    let is_first = tails.is_empty();
+    let [header, form] = accidents;
+    let edge = |bytes: &[&[u8]], accidents: [Option<Accident>; 3], effort| Edge {
+        bytes: bytes.concat(),
+        accidents,
+        effort,
+    };
+    let effort = match accidents {
+        [_, None] => Effort::Least,
+        _ if is_first => Effort::Least,
+        _ => Effort::Most,
+    };
+    tails.push(edge(&[text], [header, form, None], effort));
+    if !is_first {
+        return;
+    }
+    let ranked = |rank: usize| match rank {
+        0 => Effort::Least,
+        1 | 2 => Effort::More,
+        3..=6 => Effort::Late,
+        _ => Effort::Most,
+    };
+    for (rank, (accident, end)) in LOST_ENDS.iter().enumerate() {
+        tails.push(edge(
+            &[end.as_bytes(), text],
+            [header, form, Some(*accident)],
+            ranked(rank),
+        ));
+    }
+    for (rank, separator) in SEPARATORS.iter().enumerate() {
+        let accidents = [header, form, Some(Accident::SeparatorAdded)];
+        tails.push(edge(&[separator.as_bytes(), text], accidents, ranked(rank + 1)));
+    }
+    heads.push(edge(
+        &[text],
+        [header, form, Some(Accident::OrderSwapped)],
+        Effort::Least,
+    ));
+    for separator in SEPARATORS.iter().take(SWAPPED_SEPARATORS) {
+        let accidents = [
+            header.or(form),
+            Some(Accident::OrderSwapped),
+            Some(Accident::SeparatorAdded),
+        ];
+        heads.push(edge(&[text, separator.as_bytes()], accidents, Effort::Most));
+    }
+}
+
+/// What it takes for one of `edges` to give a MAC that is wanted.
+fn found<'e>(
+    edges: impl Iterator<Item = &'e Edge>,
+    wanted: &[Wanted],
+    key: Option<Accident>,
+    mac_with: impl Fn(&[u8]) -> [u8; MAC_LEN],
+) -> Option<Found> {
+    for edge in edges {
+        let mac = mac_with(&edge.bytes);
+        if let Some(wanted) = wanted.iter().find(|wanted| wanted.mac.is(&mac)) {
+            let accidents = edge.accidents.into_iter().flatten().chain(key);
+            return Some(
+                accidents
+                    .chain(wanted.accidents.iter().copied())
+                    .map(|accident| (accident, None))
+                    .collect(),
+            );
+        }
+    }
+    None
+}
+
+fn with(mut found: Found, accident: Accident, detail: Option<&'static str>) -> Found {
+    found.insert(0, (accident, detail));
+    found
+}
