@@ -94,8 +94,7 @@ def test_nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be a forgery, or another secret."""
     status, text = shown(Explanation(), monkeypatch)
     assert status == 1
-    assert "forgery" in text
-    assert "another secret" in text
+    assert "forgery, or it was signed with another secret" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(("arguments", "hint"), [([], True), (["--now", "1700000000"], False)])

@@ -14,6 +14,7 @@ from listrak_webhooks.cli._findings import CERTIFICATE_DAYS, SKEW_SECONDS, SLOW_
 from listrak_webhooks.cli._main import COMMANDS, commands
 from listrak_webhooks.cli._probes import BAD, FORMS, ODD, TRANSPORT, genuine
 from support.command_line import SCRIPT, environment
+from support.deliveries import signed
 from support.faulty_endpoints import Endpoint, plain_endpoint
 from support.helpers import BODY, SECRET, TESTS
 
@@ -46,6 +47,7 @@ def test_the_examples_print_what_the_page_shows(section: str, tmp_path: Path) ->
     (tmp_path / "body.json").write_bytes(BODY)
     (tmp_path / "other.json").write_bytes(BODY + b"\n")
     (tmp_path / "secret.txt").write_text(f"{SECRET}\n")
+    (tmp_path / "headers.txt").write_text("".join(f"{name}: {value}\n" for name, value in signed().items()))
     path = os.pathsep.join([str(SCRIPT.parent), os.environ["PATH"]])
     with plain_endpoint(Endpoint()) as port:
         for block in EXAMPLES[section]:

@@ -93,7 +93,7 @@ def _pairs_in(entry: dict[str, object]) -> list[tuple[str, str]]:
     if not isinstance(headers, list):
         raise _bad("its `headers` are not a list of pairs")
     pairs: list[tuple[str, str]] = []
-    for pair in _list_or_nothing(headers):
+    for pair in cast("list[object]", headers):
         match _list_or_nothing(pair):
             case [str(name), str(value)]:
                 pairs.append((name, value))

@@ -82,12 +82,6 @@ def show(explanation: Explanation, *, knows_time: bool) -> None:
         say_styled("green", "genuine")
     else:
         say_styled("red", f"rejected: {explanation.code}")
-    if not explanation.genuine and not explanation.causes:
-        say_wrapped(
-            "No accident that is known explains it. It is a forgery, or it was signed with another secret: compare the "
-            "secret with the one that Listrak shows.",
-            "  ",
-        )
     for cause in explanation.causes:
         say("")
         say_styled(
@@ -95,6 +89,13 @@ def show(explanation: Explanation, *, knows_time: bool) -> None:
         )
         say_wrapped(cause.summary, "  ")
         say_wrapped(cause.advice, "     ", first="  -> ")
+    if explanation.code == "signature_mismatch" and not any(cause.proven for cause in explanation.causes):
+        say("")
+        say_wrapped(
+            "No accident is proven. It is a forgery, or it was signed with another secret: compare the secret with the "
+            "one that Listrak shows.",
+            "  ",
+        )
     if explanation.code in {"stale_timestamp", "future_timestamp"} and not knows_time:
         say("")
         say_wrapped("It was compared with the present time; give the time of its arrival with --now.", "  ")
