@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -103,6 +102,7 @@ def call_on_terminal(
         variables: other variables.
     """
     import fcntl
+    import pty
     import struct
     import termios
 

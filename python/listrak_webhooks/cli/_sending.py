@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -85,6 +87,19 @@ class Plan(NamedTuple):
     """How many are under way at the same time, at most."""
     prepare: Callable[[int], list[Outgoing]]
     """Returns the requests of a delivery by its number, signed now; one is sent after the other was answered."""
+
+
+async def send_until_interrupted(plan: Plan, summary: Summary, on_answer: Callable[[str], None]) -> bool:
+    """Do what `send_all` does until Ctrl-C; whether that ended it."""
+    run = asyncio.ensure_future(send_all(plan, summary, on_answer))
+    # Before Python 3.11 Ctrl-C would otherwise strike in the middle of anything.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.cancel)
+    try:
+        await run
+    except asyncio.CancelledError:
+        return True
+    return False
 
 
 async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None]) -> None:

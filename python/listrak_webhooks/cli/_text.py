@@ -53,11 +53,18 @@ def say(*lines: str, err: bool = False) -> None:
 
 
 def say_styled(style: str, first: str, rest: str = "") -> None:
-    """Print a line that begins with a styled word, if the standard output takes colors."""
-    if takes_color():
-        click.echo(f"{STYLES[style]}{escaped(first)}\x1b[0m{escaped(rest)}", color=True)
-    else:
+    """Print a line that begins with a styled word, if the standard output takes colors; it is wrapped on a terminal."""
+    first, rest = escaped(first), escaped(rest)
+    if not is_terminal():
         say(first + rest)
+        return
+    line, *more = textwrap.wrap(first + rest, width(), subsequent_indent="  ", drop_whitespace=True)
+    if takes_color() and line.startswith(first.rstrip()):
+        first = first.rstrip()
+        click.echo(f"{STYLES[style]}{first}\x1b[0m{line[len(first) :]}", color=True)
+    else:
+        say(line)
+    say(*more)
 
 
 def say_wrapped(text: str, indent: str = "", *, first: str | None = None) -> None:

@@ -112,15 +112,14 @@ def _run(plan: Plan) -> tuple[Summary, bool]:
     import asyncio  # noqa: PLC0415
 
     from ._progress import progress  # noqa: PLC0415
-    from ._sending import Summary, send_all  # noqa: PLC0415
+    from ._sending import Summary, send_until_interrupted  # noqa: PLC0415
 
     summary = Summary()
     try:
         with progress("Sending", plan.deliveries) as on_answer:
-            asyncio.run(send_all(plan, summary, on_answer))
-    except KeyboardInterrupt:
+            return summary, asyncio.run(send_until_interrupted(plan, summary, on_answer))
+    except KeyboardInterrupt:  # on Windows
         return summary, True
-    return summary, False
 
 
 def _show(summary: Summary) -> None:
