@@ -40,11 +40,10 @@ def flask_app(respond: Any) -> Any:
 def starlette_app(respond: Any) -> Any:
     """Return a Starlette app."""
     from starlette.applications import Starlette
-    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
 
-    async def view(request: Request) -> Response:
+    async def view(request: Any) -> Response:
         body = await request.body()
         answer = await anyio.to_thread.run_sync(respond, request.method, body, dict(request.headers))
         return Response(
@@ -169,7 +168,7 @@ def django_client(view: Any) -> Generator[tuple[Any, str], None, None]:
 def rest_client(view: Any) -> Generator[tuple[Any, str], None, None]:
     """That of Django REST framework."""
     with django_app((PATH, view)):
-        from rest_framework.test import APIClient
+        from rest_framework.test import APIClient  # type: ignore[import-untyped]
 
         yield APIClient(), PATH
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TOLERANCE = 900
 LIMIT = 4 * 1024 * 1024
 SMALL_LIMIT = 100 * 1024
-DELAY = 0.2
+DELAY = 0.1
 
 
 class Response(NamedTuple):
@@ -69,23 +69,44 @@ def _handled(body: bytes, fault: str) -> Response:
     return Response(201 if fault == "created" else 200)
 
 
+def _repeats(_: bytes, __: str, signature: str, seen: set[str]) -> bool:
+    """Whether a delivery comes again, for which some have a unique index and no more."""
+    repeated = signature != "" and signature in seen
+    seen.add(signature)
+    return repeated
+
+
+_LOWERED = ("ltk-timestamp", "ltk-hmacsignature")
+
+_CARELESS: dict[str, Callable[[bytes, str, str, set[str]], bool]] = {
+    "fails_without_headers": lambda _, timestamp, signature, __: not (timestamp and signature),
+    "fails_on_malformed_timestamp": lambda _, timestamp, __, ___: not (timestamp or "0").isdecimal(),
+    "fails_on_malformed_signature": lambda _, __, signature, ___: "%" in signature,
+    "fails_when_repeated": _repeats,
+    "fails_on_huge_bodies": lambda body, *_: len(body) > LIMIT - 1024,
+    "fails_on_lone_surrogates": lambda body, *_: b"ud83d" in body,
+}
+
+
 def endpoint(fault: str = "") -> Callable[[str, bytes, Mapping[str, str]], Response]:
     """Return what responds to a method, a body and headers; with one fault, if one is named."""
+    seen: set[str] = set()
 
     def respond(method: str, body: bytes, headers: Mapping[str, str]) -> Response:
         if method != "POST":
             return Response(200 if fault == "accepts_get" else 405)
         if fault == "redirects":
             return Response(307, "/listrak/")
+        known = headers if fault == "case_sensitive" else {name.lower(): value for name, value in headers.items()}
+        names = ("LTK-Timestamp", "LTK-HmacSignature") if fault == "case_sensitive" else _LOWERED
+        timestamp, signature = known.get(names[0], ""), known.get(names[1], "")
+        if fault in _CARELESS and _CARELESS[fault](body, timestamp, signature, seen):
+            return Response(500)
         if len(body) > (SMALL_LIMIT if fault == "small_limit" else LIMIT):
             return Response(413)
-        lowered = {name.lower(): value for name, value in headers.items()}
-        timestamp, signature = lowered.get("ltk-timestamp", ""), lowered.get("ltk-hmacsignature", "")
-        if not _is_genuine(body, timestamp, signature, fault):
-            return Response(401)
-        if fault != "ignores_time" and abs(time.time() - int(timestamp)) > TOLERANCE:
-            return Response(401)
-        return _handled(body, fault)
+        genuine = _is_genuine(body, timestamp, signature, fault)
+        timely = fault == "ignores_time" or (genuine and abs(time.time() - int(timestamp)) <= TOLERANCE)
+        return _handled(body, fault) if genuine and timely else Response(401)
 
     return respond
 
@@ -108,3 +129,14 @@ FAULTS: dict[str, set[str]] = {
     "accepts_get": {"get"},
 }
 """What must be found, by fault; some have consequences that are found too."""
+
+RARE_FAULTS: dict[str, set[str]] = {
+    "case_sensitive": {"lower_case_headers"},
+    "fails_without_headers": {"no_headers", "no_timestamp", "no_signature"},
+    "fails_on_malformed_timestamp": {"malformed_timestamp"},
+    "fails_on_malformed_signature": {"malformed_signature"},
+    "fails_when_repeated": {"twice"},
+    "fails_on_huge_bodies": {"huge_body"},
+    "fails_on_lone_surrogates": {"lone_surrogate"},
+}
+"""What exactly must be found, by fault, through a client that hides nothing of it."""

@@ -13,7 +13,7 @@ from support import kit_clients
 from support.deliveries import PATH
 from support.helpers import NOW, SECRET
 from support.kit_clients import CLIENTS
-from support.kit_endpoints import DELAY, FAULTS, Response, endpoint
+from support.kit_endpoints import DELAY, FAULTS, RARE_FAULTS, Response, endpoint
 from support.stacks import VARIANTS
 
 if TYPE_CHECKING:
@@ -59,6 +59,19 @@ def test_each_fault_is_named(name: str, fault: str, monkeypatch: pytest.MonkeyPa
     assert "@example" not in str(error)
 
 
+@pytest.mark.parametrize("fault", RARE_FAULTS)
+def test_each_rarer_fault_is_named_alone(fault: str) -> None:
+    """Through the client of aiohttp, whose server leaves the names of headers as they are."""
+    found, _ = fail("aiohttp", fault)
+    assert {*found} == RARE_FAULTS[fault]
+
+
+def test_every_probe_finds_something() -> None:
+    """Each has a planted fault that it names: a probe that finds nothing is not there."""
+    found = set().union(*FAULTS.values(), *RARE_FAULTS.values())
+    assert found == {probe.name for probe in PROBES} | {"time_to_answer"}
+
+
 def test_the_table_says_what_came_what_should_have_and_what_to_do() -> None:
     """One row a finding, and the number of all."""
     found, error = fail("flask", "base64_only")
@@ -100,15 +113,16 @@ def adapter_apps(variant: Any, handle: Any) -> list[tuple[str, Any, Any]]:
     import importlib
 
     adapter = importlib.import_module(f"listrak_webhooks.{variant.framework}").listrak_webhook
+    app: Any
     if variant.framework == "flask":
         import flask
 
         app = flask.Flask(__name__)
         app.testing = True
-        app.post(PATH)(adapter(SECRET)(of_event(handle, variant.is_async)))
+        app.post(PATH)(adapter(SECRET)(of_event(handle, is_async=variant.is_async)))
         return [(name, app, client) for name, client in {"flask": kit_clients.flask_client, **kit_clients.WSGI}.items()]
     if variant.framework == "django":
-        view = adapter(SECRET)(of_request(handle, variant.is_async))
+        view = adapter(SECRET)(of_request(handle, is_async=variant.is_async))
         return [(name, view, client) for name, client in kit_clients.DJANGO.items()]
     if variant.framework == "fastapi":
         app = fastapi_app(adapter, handle, is_async=variant.is_async)
@@ -116,11 +130,12 @@ def adapter_apps(variant: Any, handle: Any) -> list[tuple[str, Any, Any]]:
         from starlette.applications import Starlette
         from starlette.routing import Route
 
-        app = Starlette(routes=[Route(PATH, adapter(SECRET)(of_request(handle, variant.is_async)), methods=["POST"])])
+        view = adapter(SECRET)(of_request(handle, is_async=variant.is_async))
+        app = Starlette(routes=[Route(PATH, view, methods=["POST"])])
     return [(name, app, client) for name, client in kit_clients.ASGI.items()]
 
 
-def of_event(handle: Any, is_async: bool) -> Any:
+def of_event(handle: Any, *, is_async: bool) -> Any:
     """Return a view that takes the event."""
     if is_async:
 
@@ -135,7 +150,7 @@ def of_event(handle: Any, is_async: bool) -> Any:
     return view
 
 
-def of_request(handle: Any, is_async: bool) -> Any:
+def of_request(handle: Any, *, is_async: bool) -> Any:
     """Return a view that takes the request and the event."""
     if is_async:
 
@@ -155,7 +170,7 @@ def fastapi_app(adapter: Any, handle: Any, *, is_async: bool) -> Any:
     from fastapi import FastAPI
     from listrak_webhooks import Event
 
-    view = of_event(handle, is_async)
+    view = of_event(handle, is_async=is_async)
     view.__annotations__ = {"event": Event}
     app = FastAPI()
     app.post(PATH)(adapter(SECRET)(view))

@@ -90,6 +90,10 @@ class SignedDelivery:
     _signer: Secrets = field(compare=False)
     _receiver: Secrets = field(compare=False)
 
+    def __post_init__(self) -> None:
+        # A client, or a test, may change the dict that it gets.
+        object.__setattr__(self, "headers", dict(self.headers))
+
     __hash__ = None  # type: ignore[assignment]  # its headers are a dict, as clients want them
 
     def __repr__(self) -> str:

@@ -43,9 +43,9 @@ class Sender:
     """
 
     def __init__(self, secret: Secrets, now: float | None = None) -> None:
-        self._webhook = Webhook(secret)
-        self._secret = secret
         self._now = now
+        self._secret = secret
+        self._webhook = Webhook(secret)
 
     def __repr__(self) -> str:
         return f"Sender(now={self._now})"
