@@ -119,11 +119,12 @@ class TestHelp:
         assert (result.status, result.out) == (2, "")
         assert "Usage: listrak-webhooks" in result.err
 
-    @pytest.mark.parametrize("arguments", [["listn"], ["--no"], ["a\x1b[2Jb"]])
+    @pytest.mark.parametrize("arguments", [["listn"], ["_text"], ["os"], ["--no"], ["a\x1b[2Jb"]])
     def test_an_unknown_command_is_a_mistake(self, arguments: list[str]) -> None:
         """It is shown without its control characters."""
         result = call(*arguments, secret=None)
         assert (result.status, result.out) == (2, "")
+        assert "Error: No such" in result.err
         assert "\x1b" not in result.err
 
     def test_python_m_is_the_same(self) -> None:
