@@ -123,7 +123,7 @@ class TestRaw:
         ],
     )
     def test_the_body_is_read(self, data: bytes) -> None:
-        """Whatever wrote it, and an editor's line break after the `Content-Length` is no part of it."""
+        """Whatever wrote it, and an editor's line break after the `Content-Length` is not part of it."""
         capture = parse_capture(data)
         assert (capture.body, capture.method, capture.path, capture.received_at) == (BODY, "POST", "/listrak?a=1", None)
         assert capture.headers[: len(PAIRS)] == PAIRS

@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Quiet(ThreadingHTTPServer):
-    """A server to which a client that does not like its certificate is no error."""
+    """A server to which a client that does not like its certificate is not an error."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing."""

@@ -80,7 +80,7 @@ def test_json_is_what_the_package_says(tmp_path: Path) -> None:
 
 
 def test_a_body_that_was_cut() -> None:
-    """It is shorter than its length, which is no mistake in the call."""
+    """It is shorter than its length, which is not a mistake in the call."""
     result = call("explain", "-", "--json", "--now", NOW, stdin=raw(BODY[:-5], f"Content-Length: {len(BODY)}"))
     assert ("body_truncated", False) in causes_in(result)
     assert result.json()["facts"]["content_length"] == len(BODY)
