@@ -98,7 +98,7 @@ def test_the_marks_name_the_right_errors() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("sample", ["core", "flask_app", "fastapi_app", "django_app", "replay_guards"])
+@pytest.mark.parametrize("sample", ["core", "flask_app", "fastapi_app", "django_app", "replay_guards", "kit"])
 def test_the_samples_run(sample: str) -> None:
     """What is checked is real code: importing it raises nothing."""
     script = (

@@ -223,6 +223,32 @@ def test_an_endpoint_with_a_replay_guard_is_fit() -> None:
     assert len(handled) - once >= 5
 
 
+def test_each_answer_is_let_go_of() -> None:
+    """As a server does it: middleware that waits for the end of an answer, to complete a claim, say, gets there."""
+    opened: list[object] = []
+    closed: list[object] = []
+    inner = kit_clients.flask_app(endpoint())
+
+    class Parts:
+        def __init__(self, parts: Any) -> None:
+            self._parts = parts
+            opened.append(self)
+
+        def __iter__(self) -> Any:
+            return iter(self._parts)
+
+        def close(self) -> None:
+            self._parts.close()
+            closed.append(self)
+
+    def app(environ: Any, start_response: Any) -> Any:
+        return Parts(inner(environ, start_response))
+
+    kit_clients.check(Sender(SECRET), kit_clients.werkzeug_client, app)
+    assert len(opened) > len(PROBES)
+    assert closed == opened
+
+
 def test_the_probes_sign_for_the_time_of_their_sender() -> None:
     """The command line gives none, and a test may give any."""
     for probe in PROBES:

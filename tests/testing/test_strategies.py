@@ -61,3 +61,9 @@ def test_nothing_else_needs_hypothesis() -> None:
     """It is imported on its own."""
     done = run("import listrak_webhooks.testing, listrak_webhooks.testing.plugin; print('imported')", "hypothesis")
     assert done.stdout == "imported\n", done.stderr
+
+
+def test_where_hypothesis_is_missing_the_strategy_says_how_to_install_it() -> None:
+    """In the last line of a short traceback."""
+    done = run("from listrak_webhooks.testing.strategies import deliveries; deliveries()", "hypothesis")
+    assert done.stderr.strip().splitlines()[-1].endswith("install it with: pip install hypothesis")

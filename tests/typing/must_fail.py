@@ -22,6 +22,7 @@ from listrak_webhooks.replay import (
     SqliteReplayGuard,
     StoreGuard,
 )
+from listrak_webhooks.testing import Delivery, cart, fail_store, line
 
 headers = {"LTK-Timestamp": "1700000000"}
 parsed: dict[str, Any] = {}
@@ -135,3 +136,10 @@ def django_the_wrong_way_round(event: Event, request: HttpRequest) -> HttpRespon
 
 django_webhook(5)  # type: ignore[call-overload]
 django_webhook(resolver="a secret")  # type: ignore[call-overload]
+
+cart(totl="1")  # type: ignore[call-arg]
+cart(style="kebab")  # type: ignore[arg-type]
+line(seed=1)  # type: ignore[call-arg]
+Delivery("{}")  # type: ignore[arg-type]
+cart().signed("a secret", encoding="base32")  # type: ignore[arg-type]
+fail_store("a store")  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pytest
+from listrak_webhooks.exceptions import ConfigurationError
 
 from .clock import stop_clock
 from .sender import Sender
@@ -12,6 +12,8 @@ from .sender import Sender
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
+
+    import pytest
 
     from listrak_webhooks._types import Secrets
 
@@ -43,7 +45,7 @@ def sender_for(item: pytest.Item, monkeypatch: pytest.MonkeyPatch) -> Sender:
     monkeypatch.setenv(VARIABLE, _text(current))
     monkeypatch.delenv(f"{VARIABLE}_PREVIOUS", raising=False)
     if len(previous) > 1:
-        raise pytest.UsageError("@pytest.mark.listrak(secret=…): the environment has room for two secrets")
+        raise ConfigurationError("@pytest.mark.listrak(secret=…): the environment has room for two secrets")
     for each in previous:
         monkeypatch.setenv(f"{VARIABLE}_PREVIOUS", _text(each))
     return sender
@@ -55,7 +57,7 @@ def _marked(item: pytest.Item) -> _Marked:
     for marker in item.iter_markers("listrak"):
         unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in _Marked._fields)]
         if unknown:
-            raise pytest.UsageError(f"@pytest.mark.listrak takes secret=… and now=…, and not {unknown[0]}")
+            raise ConfigurationError(f"@pytest.mark.listrak takes secret=… and now=…, and not {unknown[0]}")
         options = {**marker.kwargs, **options}
     return _Marked(**options)
 
@@ -64,4 +66,4 @@ def _text(secret: str | bytes) -> str:
     try:
         return secret.decode() if isinstance(secret, bytes) else secret
     except UnicodeDecodeError:
-        raise pytest.UsageError("@pytest.mark.listrak(secret=…): a secret in the environment is UTF-8") from None
+        raise ConfigurationError("@pytest.mark.listrak(secret=…): a secret in the environment is UTF-8") from None

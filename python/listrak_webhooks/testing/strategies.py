@@ -1,16 +1,16 @@
-"""Deliveries for Hypothesis, which must be installed. Nothing else imports this."""
+"""Deliveries for Hypothesis, which must be installed. Nothing else in the kit imports this."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from hypothesis import strategies as st
-
 from .builders import Delivery, alert, cart, custom, order, page, product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from hypothesis.strategies import SearchStrategy
 
 __all__ = ["deliveries"]
 
@@ -28,12 +28,15 @@ _BUILDERS: dict[str, Callable[..., Delivery]] = {
 
 def deliveries(
     journeys: Sequence[Journey] = ("cart", "order", "product", "page", "alert", "custom"), *, odd: bool = False
-) -> st.SearchStrategy[Delivery]:
+) -> SearchStrategy[Delivery]:
     """Return a strategy for believable deliveries, with any shopper, any style of names, and fields missing.
 
     Args:
         journeys: what they are about.
         odd: also make bodies that no handler expects: any JSON, and any bytes.
+
+    Raises:
+        ModuleNotFoundError: Hypothesis is not installed.
 
     Example:
         >>> from hypothesis import given
@@ -43,32 +46,44 @@ def deliveries(
         ...     assert delivery.signed("the HMAC secret").event().journey != ""
         >>> test_no_delivery_fails()
     """
-    believable = st.builds(_build, st.sampled_from([*journeys]), _common(), st.dictionaries(_KEYS, _json(), max_size=3))
-    return st.one_of(believable, _odd()) if odd else believable
-
-
-_KEYS = st.from_regex(r"my_[a-z]{1,8}", fullmatch=True)
-"""Names of the user's own that no view reads."""
+    try:
+        from hypothesis import strategies as st  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "deliveries needs Hypothesis, which is not installed; install it with: pip install hypothesis",
+            name=error.name,
+        ) from None
+    keys = st.from_regex(r"my_[a-z]{1,8}", fullmatch=True)  # of the user's own, that no view reads
+    values = _json(st)
+    extra = st.dictionaries(keys, values, max_size=3)
+    believable = st.builds(_build, st.sampled_from([*journeys]), _common(st), extra)
+    if not odd:
+        return believable
+    return st.one_of(believable, st.builds(Delivery, st.one_of(st.binary(), values.map(_encoded))))
 
 
 def _build(journey: str, common: dict[str, Any], extra: dict[str, Any]) -> Delivery:
     return _BUILDERS[journey](set=extra, **common)
 
 
-def _common() -> st.SearchStrategy[dict[str, Any]]:
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _common(st: Any) -> Any:
+    """Return a strategy for what all builders take."""
     return st.fixed_dictionaries(
         {"seed": st.integers(min_value=0), "style": st.sampled_from(["camel", "pascal", "snake", "lower"])},
         optional={"email": st.none(), "phone": st.none(), "coupons": st.none()},
     )
 
 
-def _json() -> st.SearchStrategy[Any]:
-    """Return any JSON value."""
+def _json(st: Any) -> Any:
+    """Return a strategy for any JSON value."""
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), text)
-    return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(text, inner), max_leaves=5)
 
+    def nested(inner: Any) -> Any:
+        return st.lists(inner) | st.dictionaries(text, inner)
 
-def _odd() -> st.SearchStrategy[Delivery]:
-    documents = _json().map(lambda value: json.dumps(value, ensure_ascii=False).encode())
-    return st.one_of(st.binary(), documents).map(Delivery)
+    return st.recursive(leaves, nested, max_leaves=5)
