@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     if missing:
         print(
-            f"the command line needs {' and '.join(missing)}, which the extra {EXTRA} installs: "
+            f"the command line needs {', '.join(missing)}, which the extra {EXTRA} installs: "
             f'pip install "listrak-webhooks[{EXTRA}]"',
             file=sys.stderr,
         )
