@@ -7,7 +7,7 @@
 'vip-mailer'
 """
 
-from ._core import Cart, Event, LineItem, Order, Page, Product, Webhook, __version__, sign, verify
+from ._core import Cart, Cause, Event, Explanation, LineItem, Order, Page, Product, Webhook, __version__, sign, verify
 from .exceptions import (
     BodyTooLargeError,
     BodyUnavailableError,
@@ -30,9 +30,11 @@ __all__ = [
     "BodyTooLargeError",
     "BodyUnavailableError",
     "Cart",
+    "Cause",
     "ConfigurationError",
     "DuplicateDeliveryError",
     "Event",
+    "Explanation",
     "FutureTimestampError",
     "LineItem",
     "MalformedSignatureError",

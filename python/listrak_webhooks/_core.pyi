@@ -950,8 +950,8 @@ class Webhook:
         """
         Say why a delivery is rejected: which accident, undone, makes its signature match.
 
-        It never raises for what a sender sent. The work is bounded: at most 512 passes over the body, and none over one
-        that is larger than `max_body`. Its result is for people and logs, and never part of an HTTP response.
+        It never raises for what a sender sent. The work is bounded: at most 512 passes over a body, and none over one that
+        is larger than `max_body`. The result is for people and logs, never for an HTTP response.
 
         Args:
             body, headers, now: as for `verify`.
@@ -1098,10 +1098,9 @@ class Webhook:
         Do what `verify` does, for callers that hold the two header values.
 
         Args:
-            body: as for `verify`.
+            body, now: as for `verify`.
             timestamp: the value of `LTK-Timestamp` as it was received; `None` if it was not.
             signature: the value of `LTK-HmacSignature` as it was received; `None` if it was not.
-            now: as for `verify`.
 
         Raises:
             VerificationError, BodyTooLargeError, TypeError, ConfigurationError: as `verify`.

@@ -5,9 +5,14 @@ use std::fmt::Write as _;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::py::error::Result;
+use crate::py::arguments::Now;
+use crate::py::body::{self, LARGE_BODY};
+use crate::py::error::{self, Error, Result};
+use crate::py::headers::All;
 use crate::py::payload::fields::{Causes, Dict, FactsByName};
-use crate::verify::explain::{Cause as Found, Facts};
+use crate::py::webhook::Webhook;
+use crate::verify::explain::{Cause as Found, Facts, Received, explain};
+use crate::verify::key::Keys;
 
 /// One thing that can have happened to a delivery.
 ///
@@ -81,12 +86,52 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(crate) fn new(code: Option<String>, causes: &[Found], facts: Facts) -> Self {
-        Self {
+    /// What `webhook` knows of a delivery.
+    ///
+    /// # Errors
+    ///
+    /// Those of `Webhook::verify` that are not about the delivery.
+    pub(crate) fn of(
+        webhook: &Webhook,
+        body: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        now: Option<Now>,
+        others: &[Py<Webhook>],
+    ) -> Result<Self> {
+        let py = body.py();
+        let body = body::to_bytes(body, |_| Ok(()))?;
+        let headers = All::read(headers)?;
+        let verdict = webhook
+            .verifier
+            .check_size(body.as_bytes().len())
+            .map_err(Error::from)
+            .and_then(|()| headers.find())
+            .and_then(|(timestamp, signature)| webhook.verdict(&body, &timestamp, &signature, now));
+        let verdict = match verdict {
+            Ok(verified) => Ok(verified),
+            Err(Error::Refused(refusal)) => Err(refusal),
+            Err(error) => return Err(error),
+        };
+        let now = webhook.seconds(py, now)?;
+        let pairs = headers.to_bytes();
+        let others: Vec<&Keys> = others.iter().map(|other| &other.get().verifier.keys).collect();
+        let received = Received {
+            body: body.as_bytes(),
+            headers: &pairs,
+            now,
+        };
+        let explained = || explain(&webhook.verifier, &others, &received, verdict.as_ref());
+        let (causes, facts) = if body.as_bytes().len() < LARGE_BODY {
+            explained()
+        } else {
+            py.detach(explained)
+        };
+        let code = verdict.err().map(|refusal| error::code(py, &refusal)).transpose()?;
+        Ok(Self {
             code,
             causes: causes.iter().map(Cause::of).collect(),
             facts,
-        }
+        })
     }
 
     fn facts_to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

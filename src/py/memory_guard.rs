@@ -15,13 +15,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::py::arguments::DEFAULT_TOLERANCE;
 use crate::py::arguments::{Clock, Lease, MaxEntries, Tolerance};
 use crate::py::error::{Error, Result};
 use crate::py::event::Event;
 #[cfg(feature = "stub")]
 use crate::py::hints;
 use crate::py::package;
-use crate::py::webhook::DEFAULT_TOLERANCE;
 use crate::replay::{self, Delivery, Ending, Store, Token, Verdict};
 use crate::verify::timestamp;
 

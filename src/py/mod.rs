@@ -15,6 +15,7 @@ mod one_call;
 mod package;
 mod payload;
 mod serialize;
+mod signing;
 mod text;
 mod webhook;
 
@@ -38,7 +39,7 @@ mod _core {
 
     /// How many seconds a `Webhook` tolerates unless it is told otherwise.
     #[pymodule_export]
-    const DEFAULT_TOLERANCE: i64 = super::webhook::DEFAULT_TOLERANCE.0;
+    const DEFAULT_TOLERANCE: i64 = super::arguments::DEFAULT_TOLERANCE.0;
 
     /// The most seconds that can be tolerated: a year of 365 days.
     #[pymodule_export]

@@ -3,11 +3,13 @@
 use pyo3::prelude::*;
 
 use crate::py::arguments::{
-    AcceptedEncoding, Aliases, Clock, Headers, MaxBody, Now, Secrets, SigningEncoding, SigningTime, Tolerance,
+    AcceptedEncoding, Aliases, Clock, DEFAULT_MAX_BODY, DEFAULT_TOLERANCE, Headers, MaxBody, Now, Secrets,
+    SigningEncoding, SigningTime, Tolerance,
 };
 use crate::py::error::Result;
 use crate::py::event::Event;
-use crate::py::webhook::{self, DEFAULT_MAX_BODY, DEFAULT_TOLERANCE, Webhook};
+use crate::py::signing;
+use crate::py::webhook::Webhook;
 use crate::verify::signature::Encoding;
 
 /// Verify one delivery in one call. If there are many, make a `Webhook` once and use its `verify`.
@@ -85,6 +87,6 @@ pub(crate) fn sign(
     secret: Secrets,
     encoding: SigningEncoding,
 ) -> Result<String> {
-    let (_, signature) = webhook::signed(&secret.0, body, timestamp.0, encoding)?;
+    let (_, signature) = signing::signed(&secret.0, body, timestamp.0, encoding)?;
     Ok(signature)
 }

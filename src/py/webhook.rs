@@ -7,29 +7,23 @@ use pyo3::types::{PyBytes, PyDict};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::py::arguments::{
-    self, AcceptedEncoding, Aliases, CheckedSecrets, Clock, Headers, MaxBody, Now, SigningEncoding, SigningTime, Size,
-    Tolerance, VariableName, Webhooks,
+    self, AcceptedEncoding, Aliases, CheckedSecrets, Clock, DEFAULT_MAX_BODY, DEFAULT_TOLERANCE, Headers, MaxBody, Now,
+    SigningEncoding, SigningTime, Size, Tolerance, VariableName, Webhooks,
 };
 use crate::py::body::{self, LARGE_BODY};
-use crate::py::error::{self, Error, Result};
+use crate::py::error::{Error, Result};
 use crate::py::event::Event;
 use crate::py::explanation::Explanation;
 use crate::py::headers::{self, HeaderValue};
 use crate::py::literals::AcceptedEncodingName;
 use crate::py::payload::Reading;
 use crate::py::payload::fields::PathsByName;
-use crate::verify::explain::{Received, explain};
+use crate::py::signing;
 use crate::verify::header::Header;
 use crate::verify::key::Keys;
 use crate::verify::signature::Encoding;
 use crate::verify::timestamp;
 use crate::verify::{Verified, Verifier};
-
-/// Fifteen minutes, the example in Listrak's article.
-pub(crate) const DEFAULT_TOLERANCE: Tolerance = Tolerance(900);
-
-/// Carts of over 100 kB are known from public integrations; this leaves room.
-pub(crate) const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
 
 /// One webhook integration: its secrets, and how its deliveries are taken.
 ///
@@ -62,7 +56,7 @@ pub(crate) const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
 ///     Webhook(<2 secrets>, tolerance=300, encoding='any', max_body=4194304)
 #[pyclass(frozen, module = "listrak_webhooks")]
 pub struct Webhook {
-    verifier: Verifier,
+    pub(super) verifier: Verifier,
     reading: Arc<Reading>,
     clock: Option<Clock>,
 }
@@ -227,10 +221,9 @@ impl Webhook {
     /// Do what `verify` does, for callers that hold the two header values.
     ///
     /// Args:
-    ///     body: as for `verify`.
+    ///     body, now: as for `verify`.
     ///     timestamp: the value of `LTK-Timestamp` as it was received; `None` if it was not.
     ///     signature: the value of `LTK-HmacSignature` as it was received; `None` if it was not.
-    ///     now: as for `verify`.
     ///
     /// Raises:
     ///     VerificationError, BodyTooLargeError, TypeError, ConfigurationError: as `verify`.
@@ -256,8 +249,8 @@ impl Webhook {
 
     /// Say why a delivery is rejected: which accident, undone, makes its signature match.
     ///
-    /// It never raises for what a sender sent. The work is bounded: at most 512 passes over the body, and none over one
-    /// that is larger than `max_body`. Its result is for people and logs, and never part of an HTTP response.
+    /// It never raises for what a sender sent. The work is bounded: at most 512 passes over a body, and none over one that
+    /// is larger than `max_body`. The result is for people and logs, never for an HTTP response.
     ///
     /// Args:
     ///     body, headers, now: as for `verify`.
@@ -282,36 +275,7 @@ impl Webhook {
         now: Option<Now>,
         others: Webhooks,
     ) -> Result<Explanation> {
-        let py = body.py();
-        let body = body::to_bytes(body, |_| Ok(()))?;
-        let headers = headers::All::read(&headers.0)?;
-        let verdict = self
-            .verifier
-            .check_size(body.as_bytes().len())
-            .map_err(Error::from)
-            .and_then(|()| headers.find())
-            .and_then(|(timestamp, signature)| self.verdict(&body, &timestamp, &signature, now));
-        let verdict = match verdict {
-            Ok(verified) => Ok(verified),
-            Err(Error::Refused(refusal)) => Err(refusal),
-            Err(error) => return Err(error),
-        };
-        let now = self.seconds(py, now)?;
-        let pairs = headers.to_bytes();
-        let others: Vec<&Keys> = others.0.iter().map(|other| &other.get().verifier.keys).collect();
-        let received = Received {
-            body: body.as_bytes(),
-            headers: &pairs,
-            now,
-        };
-        let explained = || explain(&self.verifier, &others, &received, verdict.as_ref());
-        let (causes, facts) = if body.as_bytes().len() < LARGE_BODY {
-            explained()
-        } else {
-            py.detach(explained)
-        };
-        let code = verdict.err().map(|refusal| error::code(py, &refusal)).transpose()?;
-        Ok(Explanation::new(code, &causes, facts))
+        Explanation::of(self, body, &headers.0, now, &others.0)
     }
 
     /// Return the signature of `body` at `timestamp` under the current secret, as Listrak would send it.
@@ -440,7 +404,7 @@ impl Webhook {
     }
 
     /// The caller's time, or our own.
-    fn seconds(&self, py: Python<'_>, now: Option<Now>) -> Result<i64> {
+    pub(super) fn seconds(&self, py: Python<'_>, now: Option<Now>) -> Result<i64> {
         now.map_or_else(|| self.now(py), |now| Ok(now.0))
     }
 
@@ -455,7 +419,7 @@ impl Webhook {
         Ok(Event::new(verified, body, Arc::clone(&self.reading)))
     }
 
-    fn verdict(
+    pub(super) fn verdict(
         &self,
         body: &Bound<'_, PyBytes>,
         timestamp: &HeaderValue<'_>,
@@ -479,25 +443,7 @@ impl Webhook {
         timestamp: Option<SigningTime>,
         encoding: SigningEncoding,
     ) -> Result<(String, String)> {
-        let seconds = match timestamp {
-            Some(timestamp) => timestamp.0,
-            None => self.now(body.py())?,
-        };
-        signed(&self.verifier.keys, body, seconds, encoding)
+        let seconds = timestamp.map_or_else(|| self.now(body.py()), |timestamp| Ok(timestamp.0))?;
+        signing::signed(&self.verifier.keys, body, seconds, encoding)
     }
-}
-
-/// The texts of both headers, signed with the current one of `keys`.
-pub(crate) fn signed(
-    keys: &Keys,
-    body: &Bound<'_, PyAny>,
-    seconds: i64,
-    encoding: SigningEncoding,
-) -> Result<(String, String)> {
-    let timestamp = timestamp::format(seconds).ok_or_else(|| {
-        Error::WrongValue("timestamp does not have ten digits; pass whole Unix seconds, not milliseconds".to_owned())
-    })?;
-    let body = body::to_bytes(body, |_| Ok(()))?;
-    let mac = keys.current().mac(body.as_bytes(), timestamp.as_bytes());
-    Ok((timestamp, encoding.0.encode(&mac)))
 }

@@ -104,20 +104,15 @@ impl Key {
         &self.secret
     }
 
-    /// The beginning of the MACs of all that begins with `bytes`.
-    pub(super) fn start(&self, bytes: &[u8]) -> Started {
-        let started = self.started(bytes);
-        wipe_stack();
-        wipe_registers();
-        started
-    }
-
-    // A function of its own, as `keyed` is.
+    /// The beginning of the MACs of all that begins with `parts`.
+    // A function of its own, as `keyed` is; what it leaves on the stack is wiped when the result is dropped.
     #[inline(never)]
-    fn started(&self, bytes: &[u8]) -> Started {
+    pub(super) fn start(&self, parts: &[&[u8]]) -> Started {
         let mut state = self.state.clone();
         let mut buffer = Buffer::<State>::default();
-        buffer.digest_blocks(bytes, |blocks| state.update_blocks(blocks));
+        for part in parts {
+            buffer.digest_blocks(part, |blocks| state.update_blocks(blocks));
+        }
         Started { state, buffer }
     }
 
@@ -148,9 +143,15 @@ impl Started {
         buffer.digest_blocks(end, |blocks| state.update_blocks(blocks));
         let mut mac = Output::<State>::default();
         state.finalize_fixed_core(&mut buffer, &mut mac);
-        drop(state);
-        wipe_registers();
         mac.into()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // Once, behind all MACs that were made of it.
+        wipe_stack();
+        wipe_registers();
     }
 }
 

@@ -29,6 +29,12 @@ use crate::verify::signature::Encoding;
 /// The longest tolerance, in seconds: a year of 365 days.
 pub(crate) const MAX_TOLERANCE: i64 = 365 * 24 * 60 * 60;
 
+/// Fifteen minutes, the example in Listrak's article.
+pub(crate) const DEFAULT_TOLERANCE: Tolerance = Tolerance(900);
+
+/// Carts of over 100 kB are known from public integrations; this leaves room.
+pub(crate) const DEFAULT_MAX_BODY: MaxBody = MaxBody(4 * 1024 * 1024);
+
 /// Makes a type of one argument: what it holds, what converts it, and what the stub calls it.
 macro_rules! argument {
     ($(#[$attribute:meta])* $name:ident($inner:ty) by $convert:ident, typed $hint:expr) => {

@@ -124,6 +124,11 @@ fn shorter(body: &[u8], part: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn from_base64(body: &[u8], _: usize) -> Option<Vec<u8>> {
+    // Most bodies begin as no base64 does, and are not copied.
+    let is_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=\"".contains(byte);
+    if !body.trim_ascii().first().is_some_and(is_one) {
+        return None;
+    }
     let text: Vec<u8> = body
         .iter()
         .copied()

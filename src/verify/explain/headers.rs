@@ -52,27 +52,18 @@ pub(super) fn candidates(headers: &[Pair], header: Header) -> Vec<Candidate> {
         let accident = (exact.len() > 1).then_some(Accident::HeaderRepeated);
         (exact, accident)
     };
-    let mut found: Vec<Candidate> = values
-        .iter()
-        .map(|value| Candidate {
-            value: value.clone(),
-            accident,
-        })
-        .collect();
     // A comma is how two values of one header are joined (RFC 9110, section 5.3).
-    for part in values.iter().filter(|value| value.contains(&b',')).flat_map(|value| {
-        value
-            .split(|byte| *byte == b',')
-            .map(trimmed)
-            .filter(|part| !part.is_empty())
-            .take(MOST)
-    }) {
-        found.push(Candidate {
-            value: part.to_vec(),
-            accident: Some(Accident::HeaderRepeated),
-        });
-    }
-    found
+    let parts = values.iter().filter(|value| value.contains(&b',')).flat_map(|value| {
+        let parts = value.split(|byte| *byte == b',').map(trimmed);
+        // What is shorter than a timestamp is a prefix, such as `v1`.
+        let are_whole = parts.clone().all(|part| part.len() >= timestamp::DIGITS);
+        parts.filter(move |_| are_whole).take(MOST)
+    });
+    let parts = parts.map(|part| (part.to_vec(), Some(Accident::HeaderRepeated)));
+    parts
+        .chain(values.iter().map(|value| (value.clone(), accident)))
+        .map(|(value, accident)| Candidate { value, accident })
+        .collect()
 }
 
 fn trimmed(value: &[u8]) -> &[u8] {

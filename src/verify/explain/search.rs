@@ -7,7 +7,7 @@ use super::cause::{Accident, Cause};
 use super::headers::Candidate;
 use super::json::{Document, Style};
 use super::secrets;
-use super::spelling::{self, Wanted};
+use super::spelling::{self, Time, Wanted};
 use super::{Received, proven};
 use crate::verify::Verifier;
 use crate::verify::key::{Key, Keys};
@@ -19,21 +19,21 @@ pub const MOST_PASSES: usize = 512;
 /// How many other texts of JSON are tried by themselves, and how many together with another accident.
 const MOST_TEXTS: usize = 96;
 const MOST_TEXTS_IN_PAIRS: usize = 10;
-const MOST_TEXTS_IN_RARE_PAIRS: usize = 4;
+const MOST_TEXTS_IN_RARE_PAIRS: usize = 6;
+const MOST_TEXTS_WITH_CHANGES: usize = 3;
 
 /// How many bytes of them are kept.
 const MOST_KEPT: usize = 16 * 1024 * 1024;
 
 /// How many forms of the secret are tried together with the likeliest change of the body; each next change gets one less.
-const MOST_FORMS_IN_PAIRS: usize = 10;
-const MOST_FORMS_IN_RARE_PAIRS: usize = 4;
+const MOST_FORMS_IN_PAIRS: usize = 8;
 
-/// How many of them are tried behind a timestamp that is in front.
-const SWAPPED_SEPARATORS: usize = 6;
+/// How many separators are tried with another accident of the timestamp.
+const SEPARATORS_IN_PAIRS: usize = 6;
 
 /// What senders put between the body and the timestamp.
 const SEPARATORS: &[&str] = &[
-    ".", "\n", ":", "|", "\r\n", " ", ",", "-", "_", ";", "&", "/", "#", "+", "\0",
+    ".", "\n", ":", "|", "-", ",", " ", "\r\n", "_", ";", "&", "/", "#", "+", "\0",
 ];
 
 /// A key, and the accident that makes it the signing one.
@@ -107,9 +107,8 @@ impl<'s> Search<'s> {
         });
         let (mut tails, mut heads) = (Vec::new(), Vec::new());
         for candidate in timestamps {
-            for (text, form) in spelling::timestamps(&candidate.value) {
-                let accidents = [candidate.accident, form];
-                add_edges(&text, accidents, &mut tails, &mut heads);
+            for time in spelling::timestamps(&candidate.value) {
+                add_edges(&time, candidate.accident, &mut tails, &mut heads);
             }
         }
         let of = |keys: &'s Keys, accident| {
@@ -295,7 +294,7 @@ impl<'s> Search<'s> {
                 .or_else(|| search.changed(once, UNMARKED, twice))
         })
         .or_else(|| {
-            self.kept(MOST_TEXTS_IN_RARE_PAIRS, |search, _, text| {
+            self.kept(MOST_TEXTS_WITH_CHANGES, |search, _, text| {
                 let undone = |search: &mut Self, _, undone: &[u8]| search.around_any(0..given, undone, Effort::Least);
                 search
                     .changed(text, MARKED, undone)
@@ -307,7 +306,7 @@ impl<'s> Search<'s> {
     /// The timestamp in front, or an unusual separator, together with one accident more.
     fn rare_edges(&mut self, given: usize) -> Option<Found> {
         let body = self.body;
-        let forms = given..self.keys.len().min(given + MOST_FORMS_IN_RARE_PAIRS);
+        let forms = given..self.keys.len().min(given + MOST_FORMS_IN_PAIRS);
         self.around_any(forms, body, Effort::Late)
             .or_else(|| self.changed(body, MARKED, |search, _, undone| search.edges_of(0..given, undone)))
             .or_else(|| {
@@ -342,41 +341,66 @@ impl<'s> Search<'s> {
         if self.passes > MOST_PASSES {
             return None;
         }
-        let started = candidate.key().start(body);
+        let started = candidate.key().start(&[body]);
         let edges = self.tails.iter().filter(|tail| tail.effort <= effort);
-        found(edges, &self.wanted, candidate.accident, |tail| started.mac(tail))
+        edges.into_iter().find_map(|tail| {
+            self.matched(
+                &started.mac(&tail.bytes),
+                tail.accidents.into_iter().chain([candidate.accident]),
+            )
+        })
     }
 
     /// A body under a key, with what can come in front of it.
     fn swapped(&mut self, key: usize, body: &[u8], effort: Effort) -> Option<Found> {
         let candidate = self.keys.get(key)?;
-        let edges: Vec<&Edge> = self.heads.iter().filter(|head| head.effort <= effort).collect();
-        self.passes += edges.len();
+        let heads: Vec<&Edge> = self.heads.iter().filter(|head| head.effort <= effort).collect();
+        self.passes += heads.len();
         if self.passes > MOST_PASSES {
             return None;
         }
-        found(edges.into_iter(), &self.wanted, candidate.accident, |head| {
-            candidate.key().mac(head, body)
+        heads.into_iter().find_map(|head| {
+            let started = candidate.key().start(&[&head.bytes, body]);
+            let accidents = || head.accidents.into_iter().chain([candidate.accident]);
+            self.matched(&started.mac(b""), accidents()).or_else(|| {
+                let ends = LOST_ENDS
+                    .iter()
+                    .filter(|_| effort == Effort::Most && head.effort == Effort::Least);
+                ends.into_iter().find_map(|(accident, end)| {
+                    let accidents = accidents().chain([Some(*accident)]);
+                    self.matched(&started.mac(end.as_bytes()), accidents)
+                })
+            })
         })
+    }
+
+    /// All accidents that it takes for `mac` to be right, if it can be.
+    fn matched(&self, mac: &[u8; MAC_LEN], accidents: impl Iterator<Item = Option<Accident>>) -> Option<Found> {
+        let wanted = self.wanted.iter().find(|wanted| wanted.mac.is(mac))?;
+        let all = accidents.flatten().chain(wanted.accidents.iter().copied());
+        Some(all.map(|accident| (accident, None)).collect())
     }
 }
 
-/// What can be around the body if `text` is the timestamp that was signed.
-fn add_edges(text: &[u8], accidents: [Option<Accident>; 2], tails: &mut Vec<Edge>, heads: &mut Vec<Edge>) {
-    let is_first = tails.is_empty();
-    let [header, form] = accidents;
+/// What can be around the body if `time` was signed.
+fn add_edges(time: &Time, header: Option<Accident>, tails: &mut Vec<Edge>, heads: &mut Vec<Edge>) {
+    let (text, form) = (time.text.as_slice(), time.accident);
     let edge = |bytes: &[&[u8]], accidents: [Option<Accident>; 3], effort| Edge {
         bytes: bytes.concat(),
         accidents,
         effort,
     };
-    let effort = match accidents {
-        [_, None] => Effort::Least,
-        _ if is_first => Effort::Least,
-        _ => Effort::Most,
-    };
-    tails.push(edge(&[text], [header, form, None], effort));
-    if !is_first {
+    let (swapped, separated) = (Some(Accident::OrderSwapped), Some(Accident::SeparatorAdded));
+    if !time.is_likely {
+        tails.push(edge(&[text], [header, form, None], Effort::Late));
+        heads.push(edge(&[text], [header, form, swapped], Effort::Most));
+        for separator in SEPARATORS.iter().take(SEPARATORS_IN_PAIRS) {
+            tails.push(edge(
+                &[separator.as_bytes(), text],
+                [header, form, separated],
+                Effort::Most,
+            ));
+        }
         return;
     }
     let ranked = |rank: usize| match rank {
@@ -385,6 +409,7 @@ fn add_edges(text: &[u8], accidents: [Option<Accident>; 2], tails: &mut Vec<Edge
         3..=6 => Effort::Late,
         _ => Effort::Most,
     };
+    tails.push(edge(&[text], [header, form, None], Effort::Least));
     for (rank, (accident, end)) in LOST_ENDS.iter().enumerate() {
         tails.push(edge(
             &[end.as_bytes(), text],
@@ -393,44 +418,17 @@ fn add_edges(text: &[u8], accidents: [Option<Accident>; 2], tails: &mut Vec<Edge
         ));
     }
     for (rank, separator) in SEPARATORS.iter().enumerate() {
-        let accidents = [header, form, Some(Accident::SeparatorAdded)];
-        tails.push(edge(&[separator.as_bytes(), text], accidents, ranked(rank + 1)));
+        tails.push(edge(
+            &[separator.as_bytes(), text],
+            [header, form, separated],
+            ranked(rank + 1),
+        ));
     }
-    heads.push(edge(
-        &[text],
-        [header, form, Some(Accident::OrderSwapped)],
-        Effort::Least,
-    ));
-    for separator in SEPARATORS.iter().take(SWAPPED_SEPARATORS) {
-        let accidents = [
-            header.or(form),
-            Some(Accident::OrderSwapped),
-            Some(Accident::SeparatorAdded),
-        ];
+    heads.push(edge(&[text], [header, form, swapped], Effort::Least));
+    for separator in SEPARATORS.iter().take(SEPARATORS_IN_PAIRS) {
+        let accidents = [header.or(form), swapped, separated];
         heads.push(edge(&[text, separator.as_bytes()], accidents, Effort::Most));
     }
-}
-
-/// What it takes for one of `edges` to give a MAC that is wanted.
-fn found<'e>(
-    edges: impl Iterator<Item = &'e Edge>,
-    wanted: &[Wanted],
-    key: Option<Accident>,
-    mac_with: impl Fn(&[u8]) -> [u8; MAC_LEN],
-) -> Option<Found> {
-    for edge in edges {
-        let mac = mac_with(&edge.bytes);
-        if let Some(wanted) = wanted.iter().find(|wanted| wanted.mac.is(&mac)) {
-            let accidents = edge.accidents.into_iter().flatten().chain(key);
-            return Some(
-                accidents
-                    .chain(wanted.accidents.iter().copied())
-                    .map(|accident| (accident, None))
-                    .collect(),
-            );
-        }
-    }
-    None
 }
 
 fn with(mut found: Found, accident: Accident, detail: Option<&'static str>) -> Found {

@@ -189,22 +189,38 @@ pub(super) fn percent_decoded(text: &[u8], form: bool) -> Vec<u8> {
     decoded
 }
 
+/// A text of a timestamp that may have been signed.
+pub(super) struct Time {
+    pub(super) text: Vec<u8>,
+    pub(super) accident: Option<Accident>,
+    /// Whether it is the header's own, or seconds.
+    pub(super) is_likely: bool,
+}
+
 /// The texts of a timestamp that may have been signed, the likeliest first.
-pub(super) fn timestamps(text: &[u8]) -> Vec<(Vec<u8>, Option<Accident>)> {
+pub(super) fn timestamps(text: &[u8]) -> Vec<Time> {
     let Some(seconds) = timestamp::parse(text) else {
         return of_other_form(text);
     };
-    let mut found = vec![(text.to_vec(), None)];
+    let mut found = vec![Time {
+        text: text.to_vec(),
+        accident: None,
+        is_likely: true,
+    }];
     let digits = ["000", ".0", ".000", "000000", "000000000"];
     let forms = digits
         .iter()
         .map(|end| [text, end.as_bytes()].concat())
         .chain(dates(seconds));
-    found.extend(forms.map(|form| (form, Some(Accident::TimestampReformatted))));
+    found.extend(forms.map(|text| Time {
+        text,
+        accident: Some(Accident::TimestampReformatted),
+        is_likely: false,
+    }));
     found
 }
 
-fn of_other_form(text: &[u8]) -> Vec<(Vec<u8>, Option<Accident>)> {
+fn of_other_form(text: &[u8]) -> Vec<Time> {
     let bare = unquoted(text.trim_ascii());
     let bare = bare.strip_prefix(b"+").unwrap_or(bare);
     let (whole, _) = bare.split_at(
@@ -229,15 +245,25 @@ fn of_other_form(text: &[u8]) -> Vec<(Vec<u8>, Option<Accident>)> {
         return Vec::new();
     };
     // The clocks of the receivers that take such a form compare it, and sign it, as it is or in seconds.
-    let mut found = vec![(text.to_vec(), Some(accident))];
-    let other = [Some(bare.to_vec()), seconds];
-    found.extend(other.into_iter().flatten().map(|form| (form, Some(accident))));
-    found
+    let mut texts: Vec<Vec<u8>> = [seconds, Some(text.to_vec()), Some(bare.to_vec())]
+        .into_iter()
+        .flatten()
+        .collect();
+    texts.dedup();
+    let time = |text| Time {
+        text,
+        accident: Some(accident),
+        is_likely: true,
+    };
+    texts.into_iter().map(time).collect()
 }
 
 /// The accident of a timestamp header that is not ten digits, as far as its form says.
 pub(super) fn accident_of_timestamp(text: &[u8]) -> Option<Accident> {
-    of_other_form(text).first().and_then(|(_, accident)| *accident)
+    if timestamp::parse(text).is_some() {
+        return None;
+    }
+    of_other_form(text).first().and_then(|time| time.accident)
 }
 
 /// The seconds of a date that is written as ISO 8601 does, in UTC if it has no zone.
