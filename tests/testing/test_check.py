@@ -55,6 +55,9 @@ def test_each_fault_is_named(name: str, fault: str, monkeypatch: pytest.MonkeyPa
     assert {*found} >= FAULTS[fault]
     if fault in {"ignores_time", "base64_only", "small_limit", "slow", "created", "fails", "raises", "accepts_get"}:
         assert {*found} == FAULTS[fault]
+    if fault == "redirects":
+        # Not followed, or it would be 404.
+        assert ": 307;" in found["genuine_base64"]
     assert SECRET not in str(error)
     assert "@example" not in str(error)
 
@@ -89,11 +92,9 @@ def test_what_a_client_raises_is_a_finding_and_the_cause(name: str) -> None:
 
 
 def test_a_redirect_is_not_followed_and_is_named() -> None:
-    """Its address is shown, without control characters."""
-    for name in CLIENTS:
-        found, _ = fail(name, "redirects")
-        assert "307" in found["genuine_base64"], name
-        assert "(to '/listrak/')" in found["genuine_base64"], name
+    """Its address is shown, without control characters; the faults above have one for every client."""
+    found, _ = fail("flask", "redirects")
+    assert "(to '/listrak/')" in found["genuine_base64"]
     finding = PROBES[0].finding([Answer(302, "http://x/\x1b[31m")])
     assert "\x1b" not in finding.advice
 

@@ -73,6 +73,31 @@ def test_a_faulty_endpoint_fails_with_the_table(project: pytest.Pytester) -> Non
     assert "the secret of the fixture" not in text
 
 
+def test_a_traceback_through_the_kit_shows_no_body_and_no_secret(project: pytest.Pytester) -> None:
+    """What the handler raises passes the frames of the kit, whose variables pytest can show."""
+    project.makepyfile("""
+        from flask import Flask
+        from listrak_webhooks.testing import cart
+
+        def app():
+            app = Flask(__name__)
+            app.testing = True
+            app.post("/listrak")(lambda: 1 / 0)
+            return app
+
+        def test_send(listrak):
+            listrak.send(app().test_client(), cart(), path="/listrak")
+
+        def test_check(listrak):
+            listrak.check(app().test_client(), path="/listrak")
+    """)
+    result = run(project, "--showlocals", "--tb=long")
+    result.assert_outcomes(failed=2)
+    ours = [part for part in result.stdout.str().split("_ _ _ _") if "python/listrak_webhooks/testing" in part]
+    assert ours
+    assert not [part for part in ours if "ltkcart" in part or "the secret of the fixture" in part]
+
+
 def test_the_secret_is_in_the_environment_for_the_test_alone(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

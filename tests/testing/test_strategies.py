@@ -36,6 +36,7 @@ def test_every_delivery_is_a_json_object_that_the_views_can_read(delivery: Deliv
 def test_the_journeys_can_be_chosen(journey: Any) -> None:
     """And each is found."""
 
+    @settings(max_examples=20)
     @given(delivery=deliveries([journey]))
     def is_of_it(delivery: Delivery) -> None:
         assert delivery.signed(SECRET).event().journey == journey

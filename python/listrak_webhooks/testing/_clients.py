@@ -27,6 +27,10 @@ class Request(NamedTuple):
     body: bytes
     headers: dict[str, str]
 
+    def __repr__(self) -> str:
+        # Tracebacks show it.
+        return f"Request({self.method}, body=<{len(self.body)} bytes>)"
+
 
 class Kind(NamedTuple):
     """One family of clients."""

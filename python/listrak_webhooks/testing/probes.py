@@ -51,6 +51,10 @@ class Request(NamedTuple):
     body: bytes
     headers: dict[str, str]
 
+    def __repr__(self) -> str:
+        # Tracebacks show it.
+        return f"Request({self.method}, body=<{len(self.body)} bytes>)"
+
 
 @dataclass(frozen=True)
 class Answer:
