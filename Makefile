@@ -41,14 +41,14 @@ test-attacks: $(VENV)/.built
 	$(BIN)/python -m pytest tests/attacks
 
 # The adapters behind real servers, over real sockets. A server that is not installed fails; nginx is one of them.
-test-servers: $(VENV)/.built $(VENV)/.servers
+test-servers: $(VENV)/.built $(VENV)/.servers $(VENV)/.express
 	$(BIN)/python -m pytest tests/real_servers
 
 # What concerns the optional libraries, with the oldest that are supported, in an environment of its own. They have wheels
 # for Python 3.10 and 3.11 alone: make test-minimum PYTHON=python3.11
 MINIMUM := .venv-minimum
 MINIMUM_TESTS := $(addprefix tests/,$(addprefix adapters/,test_adapters*.py test_body_handover.py test_django*.py test_fastapi*.py \
-	test_flask*.py test_replay_*.py test_start_up.py) core/test_extras.py core/test_imports.py payload/test_models.py \
+	test_flask*.py test_replay_*.py test_start_up.py) cli/test_cli_*.py core/test_extras.py core/test_imports.py payload/test_models.py \
 	replay/test_replay_redis.py replay/test_replay_redis_servers.py)
 
 test-minimum:
@@ -92,7 +92,7 @@ wheel: $(VENV)/.dev
 test-wheel: wheel
 	rm -rf target/wheel-venv
 	$(PYTHON) -m venv target/wheel-venv
-	target/wheel-venv/bin/python -m pip install --quiet --constraint requirements/dev.txt flask dist/listrak_webhooks-*-cp310-abi3-*.whl
+	target/wheel-venv/bin/python -m pip install --quiet --constraint requirements/dev.txt "$$(echo dist/listrak_webhooks-*-cp310-abi3-*.whl)[cli,flask]"
 	cd target && wheel-venv/bin/listrak-webhooks demo
 
 clean:
@@ -111,6 +111,13 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 
 $(VENV)/.servers: requirements/servers.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --requirement $<
+	touch $@
+
+# Express, with the Node.js that pyright brings along; no lock file, as one names a registry.
+$(VENV)/.express: tests/real_servers/express/package.json $(VENV)/.dev
+	mkdir -p $(VENV)/express
+	cp $< $(VENV)/express/
+	$(BIN)/python tools/npm.py install --prefix $(VENV)/express --no-package-lock --no-audit --no-fund --loglevel error
 	touch $@
 
 # An editable install of the release build: what is tested and measured is what is shipped.

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from . import __version__, _demo
+from ._extras import LIBRARIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+EXTRA = "cli"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status.
+    """Run the command line and return its exit status: 0 as wished, 1 rejected or failed, 2 not called correctly.
 
     Args:
         arguments: the words after the program's name; those of this process by default.
     """
-    parser = argparse.ArgumentParser(prog="listrak-webhooks", description="Receive Listrak webhooks.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser(
-        "demo",
-        help="start a receiver, play Listrak against it, and show every answer",
-        description="Start a real server on a free loopback port, send it genuine and forged deliveries over HTTP, "
-        "signed by Python's own hmac, and print what it answered and why. Exits 0 if every answer is the right one.",
-    )
-    demo.add_argument("--framework", choices=sorted(_demo.RECEIVERS), default="flask", help="default: %(default)s")
-    options = parser.parse_args(arguments)
+    missing = [
+        library.name for module, library in LIBRARIES.items() if library.extra == EXTRA and not _is_there(module)
+    ]
+    if missing:
+        print(
+            f"the command line needs {', '.join(missing)}, which the extra {EXTRA} installs: "
+            f'pip install "listrak-webhooks[{EXTRA}]"',
+            file=sys.stderr,
+        )
+        return 2
     try:
-        return _demo.run(options.framework)
-    except ImportError as error:
+        from .cli._main import run  # noqa: PLC0415
+    except ImportError as error:  # what is there may be too old
         print(error, file=sys.stderr)
         return 2
+    return run(arguments)
+
+
+def _is_there(module: str) -> bool:
+    """Whether a library is installed, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 if __name__ == "__main__":

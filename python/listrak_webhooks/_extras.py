@@ -21,17 +21,24 @@ class Library(NamedTuple):
     minimum: str
     """The oldest version that is supported, and that `make test-minimum` tests."""
 
+    extra: str
+    """Our extra that installs it."""
+
 
 LIBRARIES = {
-    "flask": Library("Flask", "3.0"),
-    "fastapi": Library("FastAPI", "0.115"),
-    "django": Library("Django", "5.2"),
-    "starlette": Library("Starlette", "0.38"),
-    "redis": Library("redis-py", "5.0"),
-    "pydantic": Library("Pydantic", "2.10"),
-    "msgspec": Library("msgspec", "0.18"),
+    "flask": Library("Flask", "3.0", "flask"),
+    "fastapi": Library("FastAPI", "0.115", "fastapi"),
+    "django": Library("Django", "5.2", "django"),
+    "starlette": Library("Starlette", "0.38", "starlette"),
+    "redis": Library("redis-py", "5.0", "redis"),
+    "pydantic": Library("Pydantic", "2.10", "pydantic"),
+    "msgspec": Library("msgspec", "0.18", "msgspec"),
+    "click": Library("Click", "8.1.3", "cli"),
+    "rich": Library("Rich", "13.0", "cli"),
+    "httpx2": Library("HTTPX2", "2.0", "cli"),
+    "h11": Library("h11", "0.16", "cli"),
 }
-"""By module, which is the name of the distribution and of our extra too."""
+"""By module, which is the name of the distribution too."""
 
 _VERSION = re.compile(r"v?([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:[^0-9!][^!]*)?")
 """A version with its numbers. One with an epoch, `1!2.0`, is not on the same scale."""
@@ -55,7 +62,7 @@ def importing(module: str, *, needed_by: str) -> Generator[None, None, None]:
         if isinstance(error, ModuleNotFoundError) and error.name == module:
             raise ModuleNotFoundError(
                 f"{needed_by} needs {LIBRARIES[module].name}, which is not installed; "
-                f"install it with: pip install 'listrak-webhooks[{module}]'",
+                f"install it with: pip install 'listrak-webhooks[{LIBRARIES[module].extra}]'",
                 name=module,
             ) from None
         # The library is there and lacks something: because it is older than what it needs, or that is another problem,
@@ -83,7 +90,7 @@ def check_version(module: str, *, needed_by: str) -> None:
 
 
 def _too_old(module: str, needed_by: str) -> ImportError | None:
-    name, minimum = LIBRARIES[module]
+    name, minimum, _ = LIBRARIES[module]
     version = _version_of(module)
     if _numbers(version) >= _numbers(minimum):
         return None

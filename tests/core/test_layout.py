@@ -75,7 +75,7 @@ def test_the_kit_knows_no_stack() -> None:
     stacks = {"flask", "fastapi", "django", "starlette"}
     for module in MODULES:
         below = module.removeprefix(f"{NAME}.").split(".")[0]
-        if below not in stacks and below != "_demo":
+        if below not in stacks:
             known = {each.removeprefix(f"{NAME}.").split(".")[0] for each in imported_by(module)}
             assert not known & stacks, module
 

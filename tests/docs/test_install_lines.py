@@ -92,7 +92,7 @@ FILES = [path for path in (*PAGES, *PROGRAMS) if any("pip install" in text for t
 def test_the_install_lines_are_found() -> None:
     """The README, a page, an example, the demo and a guard have install lines, at least."""
     names = {path.name for path in FILES}
-    assert {"README.md", "first-delivery.md", "celery_redis.py", "_demo.py", "_redis_servers.py"} <= names
+    assert {"README.md", "first-delivery.md", "celery_redis.py", "demo.py", "_redis_servers.py"} <= names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
