@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from listrak_webhooks.exceptions import SignatureMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from listrak_webhooks._core import Cause, Webhook
+    from listrak_webhooks._core import Cause, Event, Webhook
     from listrak_webhooks._types import Headers
 
 EXPLAIN_SECONDS = 10.0
@@ -30,11 +30,18 @@ class Known(NamedTuple):
 
 _NAME = "_listrak_known"
 
+_WITHOUT_BODY = "content_length", "content_type", "content_encoding", "secrets", "skew"
+
 
 def take_known(error: Exception) -> Known:
     """Take from an error what is known of its delivery."""
     known: Known = vars(error).pop(_NAME, Known())
     return known
+
+
+def note_event(error: Exception, event: Event) -> None:
+    """Note on an error which delivery it is about, of one that is genuine."""
+    vars(error).setdefault(_NAME, Known({"delivery": event.id[:8], "body_length": len(event.body)}))
 
 
 class Explainer:
@@ -44,11 +51,21 @@ class Explainer:
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def note(self, error: Exception, webhook: Webhook, body: bytes, headers: Headers) -> None:
-        """Note on an error what is known of its delivery, as far as an attacker cannot make that costly."""
-        if len(body) > EXPLAIN_BYTES:
-            facts: dict[str, Any] = {"body_length": len(body)}
-            vars(error)[_NAME] = Known(facts)
+    def note(self, error: Exception, webhook: Webhook, body: bytes | None, headers: Headers) -> None:
+        """Note on an error what is known of its delivery, as far as an attacker cannot make that costly.
+
+        Args:
+            error: why the delivery is rejected.
+            webhook: whose it was taken for.
+            body: the raw body; `None` if it could not be read.
+            headers: as `Webhook.verify` takes them.
+        """
+        if body is None or len(body) > EXPLAIN_BYTES:
+            facts = webhook._facts(b"", headers)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            known: dict[str, object] = {name: facts[name] for name in _WITHOUT_BODY if name in facts}
+            if body is not None:
+                known["body_length"] = len(body)
+            vars(error)[_NAME] = Known(known)
         elif isinstance(error, SignatureMismatchError) and self._is_time():
             explanation = webhook.explain(body, headers)
             vars(error)[_NAME] = Known(explanation.facts, explanation.causes)

@@ -23,7 +23,7 @@ from listrak_webhooks.instrumentation import LogListener, OnRejectedListener
 from .admission import Admission, check_guard, not_handled
 from .body import DEFAULT_BODY_TIMEOUT, Body, check_body_timeout, verify
 from .callables import check_callable
-from .explaining import Explainer
+from .explaining import Explainer, note_event
 from .rejection import Rejection, duplicate_outcome, emit, rejection_outcome
 from .source import ABSENT, Given, Source, check_resolved
 
@@ -187,13 +187,15 @@ class Receiver(Generic[Request, Response]):
             if stack.can_await and hasattr(discarded, "__await__"):
                 await discarded
             raise
-        body: Any = stack.body(request, webhook, arguments.body_timeout)
-        if stack.can_await and hasattr(body, "__await__"):
-            body = await body
+        body: Any = None
         try:
+            body = stack.body(request, webhook, arguments.body_timeout)
+            if stack.can_await and hasattr(body, "__await__"):
+                body = await body
             return verify(webhook, body, stack.headers(request))
         except WebhookError as error:
-            self._explainer.note(error, webhook, body.data, stack.headers(request))
+            raw = body.data if isinstance(body, Body) else None
+            self._explainer.note(error, webhook, raw, stack.headers(request))
             raise
 
     async def _resolved(self, request: Request) -> Webhook:
@@ -265,6 +267,8 @@ class Reception(Generic[Request, Response]):
                     self.response = await receiver.pass_over(event, self._request, self._started)
                     return self
         except (WebhookError, ConfigurationError) as error:
+            if event is not None:
+                note_event(error, event)
             self.response = await receiver.reject(error, self._request, self._started)
             return self
         self.event = event
@@ -284,6 +288,7 @@ class Reception(Generic[Request, Response]):
             await self._admission.leave(error)
         if not isinstance(error, PayloadError):
             return False
+        note_event(error, self.event)
         self.response = await self._receiver.reject(error, self._request, self._started)
         self._receiver.stack.undo()
         return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from fastapi import HTTPException, Request, Response
 from fastapi.datastructures import DefaultPlaceholder
 
+from listrak_webhooks._http.explaining import note_event
 from listrak_webhooks._http.receiver import Receiver
 from listrak_webhooks._http.rejection import forget_frames
 from listrak_webhooks._http.starlette import StarletteStack
@@ -126,6 +127,9 @@ async def reject_later(request: Request, error: Exception) -> NoReturn:
         raise error
     forget_frames(error)
     rejection: Any = getattr(error, "error", error)
+    event = request.scope.get(EVENT)
+    if event is not None:
+        note_event(rejection, event)
     raise await receiver.reject(rejection, request) from None
 
 

@@ -100,7 +100,7 @@ accidents! {
         "the body is shorter than its Content-Length"
         "look for a limit or a timeout on the way that cuts bodies off, and for code that reads only a part"
     BodyEmpty "body_empty"
-        "the body is empty"
+        "the body arrived empty, and Listrak always sends one"
         "look for a middleware or hook that has read the body before, and for a redirect or proxy that drops it"
     SecretWhitespace "secret_whitespace"
         "the secret differs from the signing one by white space at its ends"

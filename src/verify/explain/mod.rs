@@ -173,3 +173,89 @@ fn candidates_joined(candidates: &[Candidate]) -> bool {
         .iter()
         .any(|candidate| candidate.accident == Some(Accident::HeaderRepeated))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the failure")]
+
+    use super::*;
+    use crate::verify::key::Key;
+    use crate::verify::signature::Encoding;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 1_700_000_000;
+    const MISMATCH: Refusal = Refusal::SignatureMismatch { secrets: 1 };
+
+    fn verifier(secret: &str) -> Verifier {
+        Verifier {
+            keys: Keys::new([Key::from_text(secret).unwrap()]).unwrap(),
+            tolerance: 900,
+            encoding: None,
+            max_body: 4 * 1024 * 1024,
+        }
+    }
+
+    fn headers(timestamp: &[u8], signature: &[u8]) -> Vec<Pair> {
+        vec![
+            (b"LTK-Timestamp".to_vec(), timestamp.to_vec()),
+            (b"LTK-HmacSignature".to_vec(), signature.to_vec()),
+        ]
+    }
+
+    fn signed(secret: &str, body: &[u8]) -> Vec<Pair> {
+        let mac = Key::from_text(secret).unwrap().mac(body, b"1700000000");
+        headers(b"1700000000", Encoding::Base64.encode(&mac).as_bytes())
+    }
+
+    fn names(body: &[u8], headers: &[Pair]) -> Vec<&'static str> {
+        let received = Received {
+            body,
+            headers,
+            now: NOW,
+        };
+        let (causes, _) = explain(&verifier("secret"), &[], &received, Err(&MISMATCH));
+        causes.iter().map(|cause| cause.accident.name()).collect()
+    }
+
+    #[test]
+    fn a_change_that_is_undone_is_proven() {
+        let genuine = signed("secret", b"{\"a\":1}");
+        assert_eq!(names(b"{\"a\":1}\n", &genuine), ["newline_added"]);
+        assert_eq!(names(b"{\"a\": 1}", &genuine), ["body_reserialized"]);
+        assert_eq!(names(b"{\"a\":2}", &genuine), [""; 0]);
+    }
+
+    #[test]
+    fn a_gzip_bomb_is_not_inflated_beyond_the_limit() {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        for _ in 0..64 {
+            encoder.write_all(&[b' '; 1024 * 1024]).unwrap();
+        }
+        let bomb = encoder.finish().unwrap();
+        assert_eq!(names(&bomb, &signed("another", b"x")), ["body_compressed"]);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_neither_panic_nor_prove_anything(
+            body in proptest::collection::vec(any::<u8>(), 0..300),
+            timestamp in proptest::collection::vec(any::<u8>(), 0..40),
+            signature in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let headers = headers(&timestamp, &signature);
+            let received = Received { body: &body, headers: &headers, now: NOW };
+            let (causes, facts) = explain(&verifier("secret"), &[], &received, Err(&MISMATCH));
+            prop_assert!(causes.iter().all(|cause| !cause.proven));
+            prop_assert_eq!(facts.body_length, body.len());
+        }
+
+        #[test]
+        fn json_that_is_nearly_json_does_not_panic(
+            text in "[\\[\\]{}:,\"0-9a-zé\\\\ue.+ \n\t-]{0,80}",
+        ) {
+            let causes = names(text.as_bytes(), &signed("another", b"{}"));
+            prop_assert!(!causes.contains(&"body_reserialized"));
+        }
+    }
+}
