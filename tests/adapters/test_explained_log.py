@@ -90,7 +90,7 @@ def test_the_cause_is_looked_for_once_in_ten_seconds(
 ) -> None:
     """A second mismatch within that time has its facts alone, and one behind it is explained again."""
     now = 1000.0
-    monkeypatch.setattr(explaining.time, "monotonic", lambda: now)
+    monkeypatch.setattr(explaining, "monotonic", lambda: now)
     begins = []
     with variant.endpoint(never) as endpoint:
         for now in (1000.0, 1009.9, 1010.1):  # noqa: B007

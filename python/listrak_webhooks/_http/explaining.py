@@ -1,12 +1,12 @@
-"""What is known of a rejected delivery: harmless facts, and now and then why its signature does not match."""
+"""What is known of a rejected delivery: harmless facts, and now and then why it does not verify."""
 
 from __future__ import annotations
 
 import threading
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from listrak_webhooks.exceptions import SignatureMismatchError
+from listrak_webhooks.exceptions import VerificationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from listrak_webhooks._types import Headers
 
 EXPLAIN_SECONDS = 10.0
-"""An endpoint looks for the cause of a mismatch at most once in so many seconds, whatever is sent."""
+"""An endpoint looks for the cause of a rejection at most once in so many seconds, whatever is sent."""
 
 EXPLAIN_BYTES = 256 * 1024
-"""The largest body of which the cause of a mismatch, or a fact, is looked for."""
+"""The largest body of which the cause of a rejection, or a fact, is looked for."""
 
 
 class Known(NamedTuple):
@@ -66,14 +66,14 @@ class Explainer:
             if body is not None:
                 known["body_length"] = len(body)
             vars(error)[_NAME] = Known(known)
-        elif isinstance(error, SignatureMismatchError) and self._is_time():
+        elif isinstance(error, VerificationError) and self._is_time():
             explanation = webhook.explain(body, headers)
             vars(error)[_NAME] = Known(explanation.facts, explanation.causes)
         else:
             vars(error)[_NAME] = Known(webhook._facts(body, headers))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     def _is_time(self) -> bool:
-        now = time.monotonic()
+        now = monotonic()
         if now < self._next:
             return False
         with self._lock:

@@ -69,7 +69,8 @@ def _known(outcome: Outcome) -> str:
     """Return the end of the line: where it came from, and the facts that say something."""
     origin = [f"{word} {text}" for word, text in (("from", outcome.peer), ("at", outcome.path)) if text is not None]
     facts = [_fact(name, fact) for name, fact in outcome.facts.items() if fact is not False]
-    known = [" ".join(origin), ", ".join(facts)]
+    likely = [cause.name for cause in outcome.causes if not cause.proven]
+    known = ["likely " + ", ".join(likely) if likely else "", " ".join(origin), ", ".join(facts)]
     return "".join(f"; {each}" for each in known if each)
 
 

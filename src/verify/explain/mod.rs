@@ -230,7 +230,7 @@ mod tests {
         use std::io::Write as _;
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         for _ in 0..64 {
-            encoder.write_all(&[b' '; 1024 * 1024]).unwrap();
+            encoder.write_all(&vec![b' '; 1024 * 1024]).unwrap();
         }
         let bomb = encoder.finish().unwrap();
         assert_eq!(names(&bomb, &signed("another", b"x")), ["body_compressed"]);
