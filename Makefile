@@ -19,7 +19,7 @@ $(BIN)/python tools/stub_defaults.py target/stub/listrak_webhooks/_core.pyi
 	| $(BIN)/ruff check --quiet --fix --select I,UP,RUF022 --stdin-filename $1 - | $(BIN)/ruff format --quiet --stdin-filename $1 - > target/stub/_core.pyi
 endef
 
-.PHONY: demo test test-rust test-python test-slow test-attacks test-servers test-minimum test-examples lint format bench stub wheel test-wheel clean
+.PHONY: demo test test-rust test-python test-slow test-attacks test-servers test-minimum test-examples lint format bench fuzz stub wheel test-wheel clean
 
 demo: $(VENV)/.built
 	$(BIN)/listrak-webhooks demo
@@ -61,6 +61,7 @@ test-examples: $(VENV)/.built wheel
 
 lint: $(VENV)/.built $(VENV)/.bench
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
 	$(call generate_stub,_core.pyi)
@@ -70,6 +71,20 @@ lint: $(VENV)/.built $(VENV)/.bench
 	$(BIN)/mypy
 	$(BIN)/pyright --warnings
 	$(BIN)/stubtest listrak_webhooks._core --mypy-config-file pyproject.toml
+
+# Coverage-guided, with the compiler that is here: make fuzz SECONDS=600
+SECONDS ?= 60
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+FUZZ_TARGETS := explain
+
+fuzz:
+	for target in $(FUZZ_TARGETS); do \
+		host=$$(rustc -vV | sed -n 's/host: //p'); \
+		RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --quiet --release --manifest-path fuzz/Cargo.toml --target $$host --bin $$target; \
+		mkdir -p fuzz/corpus/$$target; \
+		fuzz/target/$$host/release/$$target -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 fuzz/corpus/$$target; \
+	done
 
 format:
 	cargo fmt

@@ -34,10 +34,12 @@ def reject(constant: str) -> NoReturn:
 
 
 def reference(body: bytes) -> dict[str, Any] | None:
-    """Return what `json.loads` makes of a body, read as strictly as the core does."""
-    """Return what the contract says the payload is, by Python's `json` alone; None is a rejection."""
+    """Return what the contract says the payload is, by Python's `json` alone; None is a rejection.
+
+    A byte order mark in front is passed over, as `json.loads` does with bytes.
+    """
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=reject)
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=reject)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

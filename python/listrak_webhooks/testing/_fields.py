@@ -8,60 +8,32 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from listrak_webhooks._core import built_in_aliases
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Style: TypeAlias = Literal["camel", "pascal", "snake", "lower"]
 
-_LINE_AND_PRODUCT = {
-    "sku": "sku",
-    "name": "name",
-    "image_url": "imageUrl",
-    "link_url": "linkUrl",
-    "brand": "brand",
-    "category": "category",
-    "sub_category": "subCategory",
-    "size": "size",
-    "color": "color",
-    "price": "price",
-    "sale_price": "salePrice",
-}
 
-LINE = {**_LINE_AND_PRODUCT, "quantity": "quantity", "total": "itemTotal"}
+def _names(view: str) -> dict[str, str]:
+    """Return the first of the built-in names of each attribute of a view."""
+    prefix = f"{view}."
+    aliases = built_in_aliases().items()
+    return {concept.removeprefix(prefix): names[0] for concept, names in aliases if concept.startswith(prefix)}
 
+
+LINE = _names("items")
+# Inside a cart its own fields have short names.
 CART = {"link": "link", "stage": "stage", "source": "source", "total": "total"}
-
-ORDER = {
-    "number": "orderNumber",
-    "placed_at": "dateEntered",
-    "status": "status",
-    "source": "source",
-    "currency": "currency",
-    "customer_number": "customerNumber",
-    "tracking_number": "trackingNumber",
-    "total": "orderTotal",
-    "item_total": "itemTotal",
-    "tax_total": "taxTotal",
-    "shipping_total": "shippingTotal",
-    "handling_total": "handlingTotal",
-    "shipping_address": "shippingAddress",
-    "billing_address": "billingAddress",
-}
-
-PRODUCT = {
-    **_LINE_AND_PRODUCT,
-    "name": "title",
-    "description": "description",
-    "master_sku": "masterSku",
-    "gender": "gender",
-    "msrp": "msrp",
-    "stock": "qoh",
-    "on_sale": "onSale",
-    "in_stock": "inStock",
-    "discontinued": "discontinued",
-}
-
-PAGE = {"url": "page", "data": "data"}
+ORDER = _names("order")
+PRODUCT = {attribute: name for attribute, name in LINE.items() if attribute not in {"quantity", "total"}}
+PRODUCT |= _names("product") | {"name": "title"}
+PAGE = _names("page")
+for _fields in (ORDER, PRODUCT):
+    del _fields["marker"]
+# The keyword is the style of the names.
+del PRODUCT["style"]
 
 CONTACT = {"email": "email", "phone": "phone", "coupons": "couponCodes"}
 

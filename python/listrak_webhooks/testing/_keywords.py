@@ -73,6 +73,7 @@ class OrderFields(Common, total=False):
     currency: str | None
     customer_number: Text
     tracking_number: Text
+    shipping_method: str | None
     placed_at: str | datetime | None
     total: Amount
     item_total: Amount

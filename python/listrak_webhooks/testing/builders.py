@@ -105,6 +105,7 @@ def order(**fields: Unpack[OrderFields]) -> Delivery:
         "source": "Web",
         "currency": "USD",
         "customer_number": f"C{build.shopper.number[-6:]}",
+        "shipping_method": "Ground",
         "item_total": items,
         "tax_total": tax,
         "shipping_total": shipping,
