@@ -180,7 +180,7 @@ class _FlaskStack(Stack[Request, Response]):
         return request.environ
 
     def origin(self, request: Request) -> Origin:
-        return Origin(request.environ.get("REMOTE_ADDR"), request.path)
+        return Origin(request.environ.get("REMOTE_ADDR"), request.environ.get("PATH_INFO"))
 
     def body(self, request: Request, webhook: Webhook, seconds: float) -> Body:
         limits = wsgi.Limits(webhook, request.max_content_length, MAX_CONTENT_LENGTH, seconds)

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use crate::py::arguments::Now;
 use crate::py::body::{self, LARGE_BODY};
 use crate::py::error::{self, Error, Result};
-use crate::py::headers::All;
+use crate::py::headers::{self, All};
 use crate::py::payload::fields::{Causes, Dict, FactsByName};
 use crate::py::webhook::Webhook;
 use crate::verify::explain::{Cause as Found, Facts, Received, explain};
@@ -97,7 +97,7 @@ impl Explanation {
         headers: &Bound<'_, PyAny>,
     ) -> Result<FactsByName> {
         let py = body.py();
-        let pairs = All::read(headers)?.to_bytes();
+        let pairs = headers::of_facts(headers)?;
         let now = webhook.seconds(py, None)?;
         let facts = Facts::of_delivery(body.as_bytes(), &pairs, webhook.verifier.keys.count(), now);
         Ok(FactsByName(facts_to_dict(&facts, py)?.unbind()))

@@ -223,6 +223,62 @@ fn read_pair<'py>(
     take(name, value, kind)
 }
 
+/// The headers that facts are taken from, as bytes: what is in every rejection has to be cheap.
+///
+/// # Errors
+///
+/// As [`find`], but for what is wrong with the two headers.
+pub(crate) fn of_facts(headers: &Bound<'_, PyAny>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut found = Vec::new();
+    let mut take = |name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>| {
+        if let Some(name) = bytes_of_ours(name)
+            && let Some(value) = bytes_of(value)
+        {
+            found.push((name, value));
+        }
+    };
+    if let Ok(dict) = headers.cast_exact::<PyDict>() {
+        let pairs: Vec<_> = dict.iter().filter(|(name, _)| may_be_a_fact(name)).collect();
+        for (name, value) in &pairs {
+            take(name, value);
+        }
+    } else {
+        each_pair(headers, |name, value, _| {
+            take(&name, &value);
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// Whether a name is worth a closer look, by its length: only of an exact `str` that is sure to be its own.
+fn may_be_a_fact(name: &Bound<'_, PyAny>) -> bool {
+    name.cast_exact::<PyString>().map_or(true, |text| {
+        text.len()
+            .map_or(true, |length| FACTS.iter().any(|fact| fact.len() == length))
+    })
+}
+
+/// The names under which containers have the headers of facts.
+const FACTS: [&str; 8] = [
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "ltk-timestamp",
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "HTTP_CONTENT_ENCODING",
+    "HTTP_LTK_TIMESTAMP",
+];
+
+fn bytes_of_ours(name: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
+    let is_ours = |name: &[u8]| FACTS.iter().any(|fact| name.eq_ignore_ascii_case(fact.as_bytes()));
+    if let Ok(bytes) = name.cast_exact::<PyBytes>() {
+        return is_ours(bytes.as_bytes()).then(|| bytes.as_bytes().to_vec());
+    }
+    bytes_of(name).filter(|name| is_ours(name))
+}
+
 /// The headers of one delivery, read once: the container may be one that can be read only once.
 pub(crate) struct All<'py> {
     pairs: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>, ContainerKind)>,

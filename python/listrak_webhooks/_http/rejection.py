@@ -50,6 +50,8 @@ LONGEST_PATH = 200
 
 def _excerpt(path: str) -> str:
     """Return a path without control characters, which could forge lines of a log, and cut."""
+    if path.isprintable() and len(path) <= LONGEST_PATH:
+        return path
     escaped = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in path[:LONGEST_PATH])
     return escaped if len(path) <= LONGEST_PATH else f"{escaped}..."
 

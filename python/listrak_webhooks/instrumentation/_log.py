@@ -39,12 +39,10 @@ class LogListener:
                 )
             return
         level = logging.ERROR if isinstance(error, ConfigurationError | ReplayGuardError) else logging.WARNING
-        if not logger().isEnabledFor(level):
-            return
         logger().log(
             level,
             "%srejected a delivery with %d %s: %s%s",
-            _proven(outcome),
+            _proven(outcome) if outcome.causes else "",
             outcome.status,
             outcome.code,
             outcome.reason,
@@ -52,8 +50,8 @@ class LogListener:
             extra={
                 "listrak_code": outcome.code,
                 "listrak_status": outcome.status,
-                "listrak_facts": dict(outcome.facts),
-                "listrak_causes": [cause.name for cause in outcome.causes if cause.proven],
+                "listrak_facts": outcome.facts,
+                "listrak_causes": [cause.name for cause in outcome.causes if cause.proven] if outcome.causes else [],
                 "listrak_peer": outcome.peer,
                 "listrak_path": outcome.path,
             },
@@ -66,13 +64,17 @@ def _proven(outcome: Outcome) -> str:
 
 
 def _known(outcome: Outcome) -> str:
-    """Return the end of the line: where it came from, and the facts that say something."""
-    origin = [f"{word} {text}" for word, text in (("from", outcome.peer), ("at", outcome.path)) if text is not None]
-    facts = [_fact(name, fact) for name, fact in outcome.facts.items() if fact is not False]
-    likely = [cause.name for cause in outcome.causes if not cause.proven]
-    known = ["likely " + ", ".join(likely) if likely else "", " ".join(origin), ", ".join(facts)]
-    return "".join(f"; {each}" for each in known if each)
-
-
-def _fact(name: str, fact: object) -> str:
-    return name if fact is True else f"{name}={fact}"
+    """Return the end of the line: a likely cause, where it came from, and the facts that say something."""
+    known = ""
+    if outcome.causes and not outcome.causes[0].proven:
+        known = "; likely " + ", ".join([cause.name for cause in outcome.causes])
+    if outcome.peer is not None:
+        known += f"; from {outcome.peer}"
+    if outcome.path is not None:
+        known += f" at {outcome.path}" if outcome.peer is not None else f"; at {outcome.path}"
+    separator = "; "
+    for name, fact in outcome.facts.items():
+        if fact is not False:
+            known += f"{separator}{name}" if fact is True else f"{separator}{name}={fact}"
+            separator = ", "
+    return known

@@ -2,8 +2,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::headers::{Pair, candidates, first};
-use crate::verify::header::Header;
+use super::headers::{Pair, first};
 use crate::verify::timestamp;
 
 /// Harmless facts. `None` is what is not there or not known.
@@ -46,14 +45,8 @@ impl Facts {
     /// The facts of a delivery.
     #[must_use]
     pub fn of_delivery(body: &[u8], headers: &[Pair], secrets: usize, now: i64) -> Self {
-        let sent = candidates(headers, Header::Timestamp).into_iter().next();
-        Self::of(
-            body,
-            headers,
-            secrets,
-            sent.as_ref().map(|sent| sent.value.as_slice()),
-            now,
-        )
+        let sent = first(headers, "ltk-timestamp");
+        Self::of(body, headers, secrets, sent, now)
     }
 
     /// The facts of a delivery of which the timestamp is known.
