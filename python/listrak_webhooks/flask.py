@@ -180,7 +180,9 @@ class _FlaskStack(Stack[Request, Response]):
         return request.environ
 
     def origin(self, request: Request) -> Origin:
-        return Origin(request.environ.get("REMOTE_ADDR"), request.environ.get("PATH_INFO"))
+        path: str = request.environ.get("PATH_INFO", "")
+        # WSGI has the bytes of a path as if they were Latin-1 (PEP 3333).
+        return Origin(request.environ.get("REMOTE_ADDR"), path if path.isascii() else request.path)
 
     def body(self, request: Request, webhook: Webhook, seconds: float) -> Body:
         limits = wsgi.Limits(webhook, request.max_content_length, MAX_CONTENT_LENGTH, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from listrak_webhooks._core import Cause, Event, Webhook
     from listrak_webhooks._types import Headers
+    from listrak_webhooks.exceptions import WebhookError
 
 EXPLAIN_SECONDS = 10.0
 """An endpoint looks for the cause of a rejection at most once in so many seconds, whatever is sent."""
@@ -27,6 +29,9 @@ class Known(NamedTuple):
     facts: Mapping[str, object] = {}
     causes: Sequence[Cause] = ()
 
+
+SHORT_BYTES = 4096
+"""Up to how many bytes an event loop waits for the cause: about a millisecond."""
 
 _NAME = "_listrak_known"
 
@@ -48,10 +53,10 @@ class Explainer:
     """Finds out what is known of the deliveries that one endpoint rejects."""
 
     def __init__(self) -> None:
-        self._next = 0.0
+        self._next: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def note(self, error: Exception, webhook: Webhook, body: bytes | None, headers: Headers) -> None:
+    def note(self, error: WebhookError, webhook: Webhook, body: bytes | None, headers: Headers) -> None:
         """Note on an error what is known of its delivery, as far as an attacker cannot make that costly.
 
         Args:
@@ -60,24 +65,36 @@ class Explainer:
             body: the raw body; `None` if it could not be read.
             headers: as `Webhook.verify` takes them.
         """
+        # It must not change the verdict, whatever a clock or a container of headers of the user's own raises.
+        with contextlib.suppress(Exception):
+            vars(error)[_NAME] = self._known(error, webhook, body, headers)
+
+    def takes_long(self, error: WebhookError, body: bytes | None) -> bool:
+        """Return whether `note` may take so long that no event loop should wait for it."""
+        return body is not None and SHORT_BYTES < len(body) <= EXPLAIN_BYTES and isinstance(error, VerificationError)
+
+    def _known(self, error: WebhookError, webhook: Webhook, body: bytes | None, headers: Headers) -> Known:
         if body is None or len(body) > EXPLAIN_BYTES:
             facts = webhook._facts(b"", headers)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             known: dict[str, object] = {name: facts[name] for name in _WITHOUT_BODY if name in facts}
             if body is not None:
                 known["body_length"] = len(body)
-            vars(error)[_NAME] = Known(known)
-        elif isinstance(error, VerificationError) and self._is_time():
+            return Known(known)
+        if isinstance(error, VerificationError) and self._is_time(error.code):
             explanation = webhook.explain(body, headers)
-            vars(error)[_NAME] = Known(explanation.facts, explanation.causes)
-        else:
-            vars(error)[_NAME] = Known(webhook._facts(body, headers))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            return Known(explanation.facts, explanation.causes)
+        return Known(webhook._facts(body, headers))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
-    def _is_time(self) -> bool:
+    def _is_time(self, code: str) -> bool:
+        """Return whether the cause of a rejection with this code may be looked for.
+
+        Each code has a time of its own, so that requests without a signature do not use up that of a mismatch.
+        """
         now = monotonic()
-        if now < self._next:
+        if now < self._next.get(code, 0.0):
             return False
         with self._lock:
-            if now < self._next:
+            if now < self._next.get(code, 0.0):
                 return False
-            self._next = now + EXPLAIN_SECONDS
+            self._next[code] = now + EXPLAIN_SECONDS
             return True

@@ -14,8 +14,10 @@ as FastAPI does, uses the two ends apart: `verify` and `handle`.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
+from listrak_webhooks._event_loops import in_thread
 from listrak_webhooks._steps import run_through
 from listrak_webhooks.exceptions import ConfigurationError, PayloadError, WebhookError
 from listrak_webhooks.instrumentation import LogListener, OnRejectedListener
@@ -195,7 +197,13 @@ class Receiver(Generic[Request, Response]):
             return verify(webhook, body, stack.headers(request))
         except WebhookError as error:
             raw = body.data if isinstance(body, Body) else None
-            self._explainer.note(error, webhook, raw, stack.headers(request))
+            note = partial(self._explainer.note, error, webhook, raw, stack.headers(request))
+            if stack.can_await and self._explainer.takes_long(error, raw):
+                await in_thread(note)
+            else:
+                note()
+            # The frame goes on living with the error, and with it what it holds.
+            del note
             raise
 
     async def _resolved(self, request: Request) -> Webhook:

@@ -39,21 +39,22 @@ def rejection_outcome(error: Rejection, status: int, started: float, origin: Ori
         time.perf_counter() - started,
         facts=known.facts,
         causes=known.causes,
-        peer=origin.peer,
-        path=None if origin.path is None else _excerpt(origin.path),
+        peer=_excerpt(origin.peer, LONGEST_PEER),
+        path=_excerpt(origin.path, LONGEST_PATH),
     )
 
 
+LONGEST_PEER = 64
 LONGEST_PATH = 200
-"""How many characters of a path are logged."""
+"""How many characters of a text of the sender's are logged."""
 
 
-def _excerpt(path: str) -> str:
-    """Return a path without control characters, which could forge lines of a log, and cut."""
-    if path.isprintable() and len(path) <= LONGEST_PATH:
-        return path
-    escaped = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in path[:LONGEST_PATH])
-    return escaped if len(path) <= LONGEST_PATH else f"{escaped}..."
+def _excerpt(text: str | None, longest: int) -> str | None:
+    """Return a text without control characters, which could forge lines of a log, and cut."""
+    if text is None or (len(text) <= longest and text.isascii() and text.isprintable()):
+        return text
+    escaped = text[:longest].encode("unicode_escape").decode("ascii")
+    return escaped if len(text) <= longest else f"{escaped}..."
 
 
 def duplicate_outcome(event: Event, status: int, started: float) -> Outcome:

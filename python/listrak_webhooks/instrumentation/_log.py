@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from listrak_webhooks.exceptions import ConfigurationError, ReplayGuardError
@@ -69,12 +70,22 @@ def _known(outcome: Outcome) -> str:
     if outcome.causes and not outcome.causes[0].proven:
         known = "; likely " + ", ".join([cause.name for cause in outcome.causes])
     if outcome.peer is not None:
-        known += f"; from {outcome.peer}"
+        known += f"; from {_quoted(outcome.peer)}"
     if outcome.path is not None:
-        known += f" at {outcome.path}" if outcome.peer is not None else f"; at {outcome.path}"
+        known += f" at {_quoted(outcome.path)}" if outcome.peer is not None else f"; at {_quoted(outcome.path)}"
     separator = "; "
     for name, fact in outcome.facts.items():
-        if fact is not False:
-            known += f"{separator}{name}" if fact is True else f"{separator}{name}={fact}"
-            separator = ", "
+        if fact is True:
+            known += f"{separator}{name}"
+        elif fact is not False:
+            known += f"{separator}{name}={_quoted(fact) if isinstance(fact, str) else fact}"
+        separator = ", " if fact is not False else separator
     return known
+
+
+_is_plain = re.compile(r"[\w./:%~@+-]*", re.ASCII).fullmatch
+
+
+def _quoted(text: str) -> str:
+    """Return a text of the sender's so that nobody takes it for more of the line."""
+    return text if _is_plain(text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -14,7 +14,12 @@ pub(super) struct Candidate {
     pub(super) value: Vec<u8>,
     /// What must have happened, if it is this.
     pub(super) accident: Option<Accident>,
+    /// Whether its name says so, and not its form alone.
+    pub(super) is_named: bool,
 }
+
+/// The longest value that is tried, in bytes.
+const LONGEST: usize = 256;
 
 /// Values of one header that are tried at most: whoever sends more of them is not a proxy.
 const MOST: usize = 4;
@@ -36,15 +41,18 @@ pub(super) fn candidates(headers: &[Pair], header: Header) -> Vec<Candidate> {
         headers
             .iter()
             .filter(|pair| is_it(pair))
-            .map(|(_, value)| trimmed(value).to_vec())
-            .filter(|value| !value.is_empty())
+            .map(|(_, value)| trimmed(value))
+            .filter(|value| (1..=LONGEST).contains(&value.len()))
             .take(MOST)
+            .map(<[u8]>::to_vec)
             .collect()
     };
     let exact = values(&|(name, _)| dashed(name) == wanted);
+    let mut is_named = true;
     let (values, accident) = if exact.is_empty() {
         let mut renamed = values(&|(name, _)| is_like(name, header));
         if renamed.is_empty() {
+            is_named = false;
             renamed = values(&|(_, value)| has_form(trimmed(value), header));
         }
         (renamed, Some(Accident::HeaderRenamed))
@@ -62,7 +70,11 @@ pub(super) fn candidates(headers: &[Pair], header: Header) -> Vec<Candidate> {
     let parts = parts.map(|part| (part.to_vec(), Some(Accident::HeaderRepeated)));
     parts
         .chain(values.iter().map(|value| (value.clone(), accident)))
-        .map(|(value, accident)| Candidate { value, accident })
+        .map(|(value, accident)| Candidate {
+            value,
+            accident,
+            is_named,
+        })
         .collect()
 }
 

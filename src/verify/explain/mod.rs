@@ -6,6 +6,7 @@
 
 mod body;
 mod cause;
+mod edges;
 mod facts;
 mod headers;
 mod json;
@@ -23,6 +24,7 @@ use self::search::Search;
 use super::header::Header;
 use super::key::Keys;
 use super::refusal::Refusal;
+use super::timestamp::{self, OutsideWindow};
 use super::{Verified, Verifier};
 
 /// A delivery as it arrived, and when.
@@ -51,7 +53,8 @@ pub fn explain(
 ) -> (Vec<Cause>, Facts) {
     let timestamps = candidates(received.headers, Header::Timestamp);
     let signatures = candidates(received.headers, Header::Signature);
-    let sent = timestamps.first().map(|candidate| candidate.value.as_slice());
+    let named = timestamps.iter().find(|candidate| candidate.is_named);
+    let sent = named.map(|candidate| candidate.value.as_slice());
     let facts = match verdict {
         // It is not read, however long it is.
         Err(Refusal::BodyTooLarge { .. }) => Facts {
@@ -77,12 +80,25 @@ pub fn explain(
         _ => {
             let mut search = Search::new(verifier, others, received, &timestamps, &signatures);
             match search.run() {
-                Some(found) => found,
+                Some(mut found) => {
+                    found.extend(clock(verifier, sent, received.now));
+                    found
+                }
                 None => likely(received, &facts, &timestamps, &signatures),
             }
         }
     };
     (causes, facts)
+}
+
+/// What is wrong with the time too, once everything else is undone.
+fn clock(verifier: &Verifier, sent: Option<&[u8]>, now: i64) -> Option<Cause> {
+    let sent = timestamp::parse(sent?)?;
+    match timestamp::check_window(sent, now, verifier.tolerance).err()? {
+        OutsideWindow::Stale { skew } if skew > A_DAY => Some(proven(Accident::ReplayedLate, seconds(skew))),
+        OutsideWindow::Stale { skew } => Some(proven(Accident::ClockAhead, seconds(skew))),
+        OutsideWindow::Future { skew } => Some(proven(Accident::ClockBehind, seconds(skew))),
+    }
 }
 
 fn seconds(skew: i64) -> String {
@@ -110,7 +126,7 @@ fn likely(received: &Received<'_>, facts: &Facts, timestamps: &[Candidate], sign
         }
     };
     for (candidates, header) in [(timestamps, Header::Timestamp), (signatures, Header::Signature)] {
-        match candidates.first() {
+        match candidates.iter().find(|candidate| candidate.is_named) {
             None => add(Accident::HeaderMissing, header.name().to_owned()),
             Some(first) => {
                 if let Some(accident) = first.accident {
@@ -141,6 +157,11 @@ fn likely(received: &Received<'_>, facts: &Facts, timestamps: &[Candidate], sign
             length
                 .map(|length| format!("{length} bytes were announced"))
                 .unwrap_or_default(),
+        );
+    } else if facts.is_json && length.is_some_and(|length| u64::try_from(received.body.len()) != Ok(length)) {
+        add(
+            Accident::BodyReserialized,
+            "it is JSON, and not as long as its Content-Length".to_owned(),
         );
     } else if length.is_some_and(|length| u64::try_from(received.body.len()).is_ok_and(|here| here < length)) {
         let detail = format!(

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::body::{Change, FIRST_UNMARKED, LOST_ENDS, MARKED, UNMARKED};
 use super::cause::{Accident, Cause};
+use super::edges::{Edge, Effort, add_edges};
 use super::headers::Candidate;
 use super::json::{Document, Style};
 use super::secrets;
-use super::spelling::{self, Time, Wanted};
+use super::spelling::{self, Wanted};
 use super::{Received, proven};
 use crate::verify::Verifier;
 use crate::verify::key::{Key, Keys};
@@ -16,25 +17,28 @@ use crate::verify::signature::MAC_LEN;
 /// How many times a body is hashed at most. A MAC that differs from another in its end alone takes no pass of its own.
 pub const MOST_PASSES: usize = 512;
 
+/// A body that is shorter counts as one of so many bytes, when the work on all that is made of it is bounded.
+const LEAST_WORK: usize = 4096;
+
+/// How much longer than hashing it takes to parse JSON, to write it, and to undo something.
+const PARSING: usize = 6;
+const WRITING: usize = 5;
+const UNDOING: usize = 2;
+
+/// How many keys of other webhooks are tried.
+const MOST_OTHERS: usize = 64;
+
 /// How many other texts of JSON are tried by themselves, and how many together with another accident.
 const MOST_TEXTS: usize = 96;
 const MOST_TEXTS_IN_PAIRS: usize = 10;
-const MOST_TEXTS_IN_RARE_PAIRS: usize = 6;
+const MOST_TEXTS_IN_RARE_PAIRS: usize = 5;
 const MOST_TEXTS_WITH_CHANGES: usize = 3;
 
 /// How many bytes of them are kept.
 const MOST_KEPT: usize = 16 * 1024 * 1024;
 
 /// How many forms of the secret are tried together with the likeliest change of the body; each next change gets one less.
-const MOST_FORMS_IN_PAIRS: usize = 8;
-
-/// How many separators are tried with another accident of the timestamp.
-const SEPARATORS_IN_PAIRS: usize = 6;
-
-/// What senders put between the body and the timestamp.
-const SEPARATORS: &[&str] = &[
-    ".", "\n", ":", "|", "-", ",", " ", "\r\n", "_", ";", "&", "/", "#", "+", "\0",
-];
+const MOST_FORMS_IN_PAIRS: usize = 6;
 
 /// A key, and the accident that makes it the signing one.
 struct KeyCandidate<'k> {
@@ -56,36 +60,19 @@ impl KeyCandidate<'_> {
     }
 }
 
-/// What can come behind the body or in front of it, and what it means.
-struct Edge {
-    bytes: Vec<u8>,
-    accidents: [Option<Accident>; 3],
-    effort: Effort,
-}
-
-/// With how much else an edge is tried.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Effort {
-    /// With everything.
-    Least,
-    /// With one accident more.
-    More,
-    /// With one accident more, after everything else.
-    Late,
-    /// By itself.
-    Most,
-}
-
 pub(super) struct Search<'s> {
     body: &'s [u8],
     max_body: usize,
     keys: Vec<KeyCandidate<'s>>,
+    others: Vec<KeyCandidate<'s>>,
     tails: Vec<Edge>,
     heads: Vec<Edge>,
     wanted: Vec<Wanted>,
     /// The likeliest other texts of the JSON in the body, once they are written.
     texts: Vec<(Vec<u8>, Style)>,
     passes: usize,
+    /// How much work is left, in bytes hashed.
+    left: usize,
 }
 
 /// All that had to be undone for the MAC to match, with details for people.
@@ -120,15 +107,27 @@ impl<'s> Search<'s> {
         Self {
             body: received.body,
             max_body: verifier.max_body,
-            keys: of(&verifier.keys, None)
-                .chain(others.iter().flat_map(|keys| of(keys, Some(Accident::OtherSecret))))
+            keys: of(&verifier.keys, None).collect(),
+            others: others
+                .iter()
+                .flat_map(|keys| of(keys, Some(Accident::OtherSecret)))
+                .take(MOST_OTHERS)
                 .collect(),
             tails,
             heads,
             wanted: wanted.collect(),
             texts: Vec::new(),
             passes: 0,
+            left: MOST_PASSES * received.body.len().max(LEAST_WORK),
         }
+    }
+
+    /// Whether there may be work on so many bytes, which takes `times` as long as hashing them.
+    fn spend(&mut self, bytes: usize, times: usize) -> bool {
+        let work = bytes.saturating_mul(times);
+        let may = self.left >= work;
+        self.left = if may { self.left - work } else { 0 };
+        may
     }
 
     /// The proven causes; `None` if nothing that is tried makes the MAC match.
@@ -136,15 +135,20 @@ impl<'s> Search<'s> {
         if self.wanted.is_empty() || self.tails.is_empty() {
             return None;
         }
-        let found = self.edges().or_else(|| {
-            let given = self.keys.len();
+        let given = self.keys.len();
+        let found = self.edges(0..given).or_else(|| {
             self.add_forms();
             self.forms(given)
                 .or_else(|| self.bodies(given))
+                .or_else(|| self.other_secrets())
                 .or_else(|| self.bodies_and_forms(given))
                 .or_else(|| self.two_changes(given))
                 .or_else(|| self.rare_edges(given))
         })?;
+        if found.is_empty() {
+            // The MAC is right, and what was rejected has no name here, such as an encoding that is ruled out.
+            return None;
+        }
         let mut causes: Vec<Cause> = Vec::new();
         for (accident, detail) in found {
             if causes.iter().all(|cause| cause.accident != accident) {
@@ -155,19 +159,36 @@ impl<'s> Search<'s> {
         Some(causes)
     }
 
-    /// The body as it came, under the keys as they were given, with all that can be around it.
-    fn edges(&mut self) -> Option<Found> {
+    /// The body as it came, under some keys, with all that can be around it.
+    fn edges(&mut self, keys: Range<usize>) -> Option<Found> {
         let body = self.body;
-        let keys = 0..self.keys.len();
         self.around_any(keys.clone(), body, Effort::Most)
             .or_else(|| self.swapped_any(keys, body, Effort::Most))
+    }
+
+    /// The keys of other webhooks, under which deliveries come that went to the wrong endpoint.
+    fn other_secrets(&mut self) -> Option<Found> {
+        let (body, start) = (self.body, self.keys.len());
+        let others = std::mem::take(&mut self.others);
+        self.keys.extend(others);
+        let others = start..self.keys.len();
+        let found = self
+            .around_any(others.clone(), body, Effort::Most)
+            .or_else(|| {
+                self.changed(body, MARKED, |search, _, undone| {
+                    search.around_any(others.clone(), undone, Effort::Least)
+                })
+            })
+            .or_else(|| self.texts(body, others.clone(), MOST_TEXTS_IN_PAIRS, Effort::Least))
+            .or_else(|| self.swapped_any(others.clone(), body, Effort::Least));
+        self.keys.truncate(start);
+        found
     }
 
     /// The keys in their other forms, each with the body as it came.
     fn forms(&mut self, given: usize) -> Option<Found> {
         let body = self.body;
         self.around_any(given..self.keys.len(), body, Effort::More)
-            .or_else(|| self.swapped_any(given..self.keys.len(), body, Effort::Least))
     }
 
     fn add_forms(&mut self) {
@@ -203,9 +224,15 @@ impl<'s> Search<'s> {
     ) -> Option<Found> {
         let mut rank = 0;
         for (accident, undo) in changes {
-            let Some(undone) = undo(body, self.max_body) else {
+            if !self.spend(body.len(), 1) {
+                return None;
+            }
+            let Some(undone) = undo(body, self.max_body.min(self.left)) else {
                 continue;
             };
+            if !self.spend(undone.len(), UNDOING) {
+                return None;
+            }
             if let Some(found) = try_it(self, rank, &undone) {
                 return Some(with(found, *accident, None));
             }
@@ -221,12 +248,18 @@ impl<'s> Search<'s> {
         most: usize,
         mut try_it: impl FnMut(&mut Self, usize, &[u8], Style) -> Option<Found>,
     ) -> Option<Found> {
-        let mut rank = 0;
-        Document::parse(body)?.each(most, |text, style: Style| {
-            let found = try_it(self, rank, text, style);
-            rank += 1;
-            Some(with(found?, Accident::BodyReserialized, Some(style.name)))
-        })
+        if !self.spend(body.len(), PARSING) {
+            return None;
+        }
+        let document = Document::parse(body)?;
+        let mut texts = document.texts();
+        for rank in 0..most {
+            let (text, style) = texts.next(|bytes| self.spend(bytes, WRITING))?;
+            if let Some(found) = try_it(self, rank, text, style) {
+                return Some(with(found, Accident::BodyReserialized, Some(style.name)));
+            }
+        }
+        None
     }
 
     /// All other texts of the JSON in the body, of which the likeliest are kept for the pairs.
@@ -307,7 +340,7 @@ impl<'s> Search<'s> {
     fn rare_edges(&mut self, given: usize) -> Option<Found> {
         let body = self.body;
         let forms = given..self.keys.len().min(given + MOST_FORMS_IN_PAIRS);
-        self.around_any(forms, body, Effort::Late)
+        self.edges_of(forms, body)
             .or_else(|| self.changed(body, MARKED, |search, _, undone| search.edges_of(0..given, undone)))
             .or_else(|| {
                 self.kept(MOST_TEXTS_IN_RARE_PAIRS, |search, _, text| {
@@ -336,11 +369,11 @@ impl<'s> Search<'s> {
 
     /// A body under a key, with what can come behind it.
     fn around(&mut self, key: usize, body: &[u8], effort: Effort) -> Option<Found> {
-        let candidate = self.keys.get(key)?;
         self.passes += 1;
-        if self.passes > MOST_PASSES {
+        if self.passes > MOST_PASSES || !self.spend(body.len(), 1) {
             return None;
         }
+        let candidate = self.keys.get(key)?;
         let started = candidate.key().start(&[body]);
         let edges = self.tails.iter().filter(|tail| tail.effort <= effort);
         edges.into_iter().find_map(|tail| {
@@ -353,12 +386,13 @@ impl<'s> Search<'s> {
 
     /// A body under a key, with what can come in front of it.
     fn swapped(&mut self, key: usize, body: &[u8], effort: Effort) -> Option<Found> {
-        let candidate = self.keys.get(key)?;
-        let heads: Vec<&Edge> = self.heads.iter().filter(|head| head.effort <= effort).collect();
-        self.passes += heads.len();
-        if self.passes > MOST_PASSES {
+        let count = self.heads.iter().filter(|head| head.effort <= effort).count();
+        self.passes += count;
+        if self.passes > MOST_PASSES || !self.spend(body.len(), count) {
             return None;
         }
+        let candidate = self.keys.get(key)?;
+        let heads = self.heads.iter().filter(|head| head.effort <= effort);
         heads.into_iter().find_map(|head| {
             let started = candidate.key().start(&[&head.bytes, body]);
             let accidents = || head.accidents.into_iter().chain([candidate.accident]);
@@ -379,55 +413,6 @@ impl<'s> Search<'s> {
         let wanted = self.wanted.iter().find(|wanted| wanted.mac.is(mac))?;
         let all = accidents.flatten().chain(wanted.accidents.iter().copied());
         Some(all.map(|accident| (accident, None)).collect())
-    }
-}
-
-/// What can be around the body if `time` was signed.
-fn add_edges(time: &Time, header: Option<Accident>, tails: &mut Vec<Edge>, heads: &mut Vec<Edge>) {
-    let (text, form) = (time.text.as_slice(), time.accident);
-    let edge = |bytes: &[&[u8]], accidents: [Option<Accident>; 3], effort| Edge {
-        bytes: bytes.concat(),
-        accidents,
-        effort,
-    };
-    let (swapped, separated) = (Some(Accident::OrderSwapped), Some(Accident::SeparatorAdded));
-    if !time.is_likely {
-        tails.push(edge(&[text], [header, form, None], Effort::Late));
-        heads.push(edge(&[text], [header, form, swapped], Effort::Most));
-        for separator in SEPARATORS.iter().take(SEPARATORS_IN_PAIRS) {
-            tails.push(edge(
-                &[separator.as_bytes(), text],
-                [header, form, separated],
-                Effort::Most,
-            ));
-        }
-        return;
-    }
-    let ranked = |rank: usize| match rank {
-        0 => Effort::Least,
-        1 | 2 => Effort::More,
-        3..=6 => Effort::Late,
-        _ => Effort::Most,
-    };
-    tails.push(edge(&[text], [header, form, None], Effort::Least));
-    for (rank, (accident, end)) in LOST_ENDS.iter().enumerate() {
-        tails.push(edge(
-            &[end.as_bytes(), text],
-            [header, form, Some(*accident)],
-            ranked(rank),
-        ));
-    }
-    for (rank, separator) in SEPARATORS.iter().enumerate() {
-        tails.push(edge(
-            &[separator.as_bytes(), text],
-            [header, form, separated],
-            ranked(rank + 1),
-        ));
-    }
-    heads.push(edge(&[text], [header, form, swapped], Effort::Least));
-    for separator in SEPARATORS.iter().take(SEPARATORS_IN_PAIRS) {
-        let accidents = [header.or(form), swapped, separated];
-        heads.push(edge(&[text, separator.as_bytes()], accidents, Effort::Most));
     }
 }
 

@@ -52,6 +52,14 @@ impl Forms<'_> {
         let inside = unquoted(secret.trim_ascii());
         self.add(inside, Accident::SecretQuoted);
         self.add(inside.trim_ascii(), Accident::SecretQuoted);
+        // One mark alone, or with the comma of a list behind it.
+        let is_mark = |byte: &u8| b"\"'`,;".contains(byte) || byte.is_ascii_whitespace();
+        let start = secret.iter().position(|byte| !is_mark(byte)).unwrap_or_default();
+        let end = secret
+            .iter()
+            .rposition(|byte| !is_mark(byte))
+            .map_or(start, |last| last + 1);
+        self.add(secret.get(start..end).unwrap_or_default(), Accident::SecretQuoted);
         for mark in [&b"\""[..], b"'"] {
             self.add([mark, secret, mark].concat(), Accident::SecretQuoted);
         }

@@ -82,6 +82,13 @@ fn read(text: &[u8], accidents: &[Accident], found: &mut Vec<Wanted>) {
     if let Some(mac) = inner(&hex::decode(text).unwrap_or_default()) {
         push(Mac::Whole(mac), Some(Accident::HexOfBase64));
     }
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    if (FEWEST_BASE64..signature::BASE64_LEN).contains(&text.len()) && text.iter().all(is_base64) {
+        push(
+            Mac::Beginning(Encoding::Base64, text.to_vec()),
+            Some(Accident::SignatureTruncated),
+        );
+    }
     for engine in &LENIENT {
         // A plus that was decoded as a URL's is a space.
         let spaced: Vec<u8> = text
@@ -97,13 +104,6 @@ fn read(text: &[u8], accidents: &[Accident], found: &mut Vec<Wanted>) {
                 push(Mac::Whole(mac), Some(Accident::SignatureUrlsafe));
             }
         }
-    }
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    if (FEWEST_BASE64..signature::BASE64_LEN).contains(&text.len()) && text.iter().all(is_base64) {
-        push(
-            Mac::Beginning(Encoding::Base64, text.to_vec()),
-            Some(Accident::SignatureTruncated),
-        );
     }
     if (FEWEST_HEX..signature::HEX_LEN).contains(&text.len()) && text.iter().all(u8::is_ascii_hexdigit) {
         let lower = text.to_ascii_lowercase();

@@ -70,7 +70,6 @@ enum Layout {
     Four,
     FourCrlf,
     Tabs,
-    TabsCrlf,
     /// Jackson's pretty printer: arrays stay on one line.
     Jackson,
     JacksonsArrays,
@@ -97,7 +96,6 @@ impl Layout {
             Self::Four => (",", ": ", "", Some(("\n", "    "))),
             Self::FourCrlf => (",", ": ", "", Some(("\r\n", "    "))),
             Self::Tabs => (",", ": ", "", Some(("\n", "\t"))),
-            Self::TabsCrlf => (",", ": ", "", Some(("\r\n", "\t"))),
             Self::Jackson => (",", " : ", "", Some(("\n", "  "))),
         };
         Parts {
@@ -128,7 +126,6 @@ enum Escapes {
 enum Order {
     Same,
     Sorted,
-    Reversed,
     /// The so-and-so-manieth order of the outermost keys.
     Permuted(usize),
 }
@@ -189,7 +186,6 @@ const STYLES: &[Style] = &[
     style("JSON indented by two spaces, ASCII", Layout::Two, Escapes::Ascii),
     style("JSON indented by four spaces, ASCII", Layout::Four, Escapes::Ascii),
     style("JSON indented by tabs", Layout::Tabs, Escapes::Few),
-    style("JSON indented by tabs, CRLF", Layout::TabsCrlf, Escapes::Few),
     style("Jackson's pretty printer", Layout::Jackson, Escapes::Few),
     slashed(style("PHP's json_encode, pretty", Layout::Four, Escapes::Ascii)),
     slashed(style(
@@ -200,6 +196,9 @@ const STYLES: &[Style] = &[
     style("Gson", Layout::Compact, Escapes::Gson),
     style("JSON with spaces in its brackets", Layout::Padded, Escapes::Few),
 ];
+
+/// The most values in a document: each takes memory, and no cart has so many.
+const MOST_NODES: usize = 300_000;
 
 /// The most keys of which every order is tried.
 const PERMUTED_KEYS: usize = 4;
@@ -213,6 +212,7 @@ impl<'b> Document<'b> {
         let mut parser = Parser {
             text,
             at: 0,
+            nodes: 0,
             has: Features::default(),
         };
         let root = parser.node()?;
@@ -257,6 +257,15 @@ impl<'b> Document<'b> {
         for (numbers, _) in forms.into_iter().filter(|(_, differs)| *differs) {
             styles.extend(first(2).map(|style| Style { numbers, ..style }));
         }
+        if self.has.whole_numbers || self.has.other_numbers {
+            // System.Text.Json, and what people write by hand.
+            let written = [4, 5].into_iter().filter_map(|place| STYLES.get(place));
+            for style in written {
+                for numbers in [Numbers::Decimals, Numbers::MoneyDecimals] {
+                    styles.push(Style { numbers, ..*style });
+                }
+            }
+        }
         let named = |style: Style, order| Style { order, ..style };
         if self.has.unsorted_keys {
             styles.extend(first(5).map(|style| named(style, Order::Sorted)));
@@ -268,28 +277,45 @@ impl<'b> Document<'b> {
                 styles.extend(first(2).map(|style| named(style, Order::Permuted(index))));
             }
         }
-        styles.extend(first(2).map(|style| named(style, Order::Reversed)));
         styles
     }
 
-    /// Calls `take` with each text that differs from those before and from what arrived, until it returns something.
-    pub(super) fn each<T>(&self, most: usize, mut take: impl FnMut(&[u8], Style) -> Option<T>) -> Option<T> {
+    /// The other texts, one after the other.
+    pub(super) fn texts(&self) -> Texts<'_, 'b> {
         let hasher = DefaultHashBuilder::default();
-        let mut seen: HashSet<u64> = HashSet::from([hasher.hash_one(self.text)]);
-        let mut written = Vec::with_capacity(self.text.len() * 2);
-        for style in self.styles() {
-            written.clear();
-            Writer::new(self, style, &mut written).node(&self.root, 0, false);
-            if seen.insert(hasher.hash_one(written.as_slice())) {
-                if let found @ Some(_) = take(&written, style) {
-                    return found;
-                }
-                if seen.len() > most {
-                    return None;
-                }
+        Texts {
+            document: self,
+            styles: self.styles().into_iter(),
+            seen: HashSet::from([hasher.hash_one(self.text)]),
+            hasher,
+            written: Vec::with_capacity(self.text.len() * 2),
+        }
+    }
+}
+
+/// The texts of a document that differ from each other and from what arrived, each written when it is asked for.
+pub(super) struct Texts<'d, 'b> {
+    document: &'d Document<'b>,
+    styles: std::vec::IntoIter<Style>,
+    hasher: DefaultHashBuilder,
+    seen: HashSet<u64>,
+    written: Vec<u8>,
+}
+
+impl Texts<'_, '_> {
+    /// The next one; `spend` is asked before each whether as many bytes may be written.
+    pub(super) fn next(&mut self, mut spend: impl FnMut(usize) -> bool) -> Option<(&[u8], Style)> {
+        loop {
+            let style = self.styles.next()?;
+            if !spend(self.document.text.len()) {
+                return None;
+            }
+            self.written.clear();
+            let is_whole = Writer::new(self.document, style, &mut self.written).write();
+            if is_whole && self.seen.insert(self.hasher.hash_one(self.written.as_slice())) {
+                return Some((&self.written, style));
             }
         }
-        None
     }
 }
 
@@ -297,6 +323,7 @@ impl<'b> Document<'b> {
 struct Parser<'b> {
     text: &'b [u8],
     at: usize,
+    nodes: usize,
     has: Features,
 }
 
@@ -309,6 +336,10 @@ impl Parser<'_> {
     }
 
     fn node(&mut self) -> Option<Node> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES {
+            return None;
+        }
         match self.peek()? {
             b'{' => self.object(),
             b'[' => self.array(),
@@ -376,11 +407,7 @@ impl Parser<'_> {
                     is_special = true;
                     self.at += 1;
                 }
-                b'/' => {
-                    is_special = true;
-                    self.has.slashes = true;
-                }
-                byte => is_special |= !byte.is_ascii() || b"<>&'+`=\x7f".contains(byte),
+                byte => is_special |= !byte.is_ascii() || b"/<>&'+`=\x7f".contains(byte),
             }
             self.at += 1;
         }
@@ -391,6 +418,7 @@ impl Parser<'_> {
             // A lone surrogate has no text of its own, and stays as it came.
             let text = serde_json::from_slice::<String>(quoted).ok();
             self.has.escapable |= text.as_ref().is_some_and(|text| text.contains(is_escapable));
+            self.has.slashes |= text.as_ref().is_some_and(|text| text.contains('/'));
             text
         } else {
             None

@@ -5,11 +5,18 @@ use std::ops::Range;
 
 use super::{Document, Escapes, Layout, Node, Numbers, Order, Style, Text};
 
+/// How long another text of a document can be, if it is one that people send.
+fn most_of(text: &[u8]) -> usize {
+    text.len().saturating_mul(4).saturating_add(4096)
+}
+
 pub(super) struct Writer<'d, 'b, 'o> {
     document: &'d Document<'b>,
     style: Style,
     /// The bytes that the style writes as they are, but for slashes.
     plain: &'static [bool; 256],
+    /// How long the text may become: what is nested deeply grows with every level that is indented.
+    most: usize,
     out: &'o mut Vec<u8>,
 }
 
@@ -25,8 +32,16 @@ impl<'d, 'b, 'o> Writer<'d, 'b, 'o> {
                 Escapes::Html => &HTML,
                 Escapes::Gson => &GSON,
             },
+            most: most_of(document.text),
             out,
         }
+    }
+
+    /// Writes the whole document; returns whether it was not too long.
+    pub(super) fn write(mut self) -> bool {
+        let document = self.document;
+        self.node(&document.root, 0, false);
+        self.out.len() <= self.most
     }
 
     fn raw(&mut self, range: &Range<usize>) {
@@ -38,7 +53,7 @@ impl<'d, 'b, 'o> Writer<'d, 'b, 'o> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn node(&mut self, node: &Node, depth: usize, is_money: bool) {
+    fn node(&mut self, node: &Node, depth: usize, is_money: bool) {
         match node {
             Node::Word(range) => self.raw(range),
             Node::Number(range) => self.number(range, is_money),
@@ -73,6 +88,9 @@ impl<'d, 'b, 'o> Writer<'d, 'b, 'o> {
         let parts = layout.parts();
         self.out.push(brackets.0 as u8);
         for index in 0..count {
+            if self.out.len() > self.most {
+                return;
+            }
             if index > 0 {
                 self.push(parts.comma);
             }
@@ -107,7 +125,6 @@ impl<'d, 'b, 'o> Writer<'d, 'b, 'o> {
         let mut places: Vec<usize> = (0..entries.len()).collect();
         match self.style.order {
             Order::Sorted => places.sort_by_key(|place| entries.get(*place).map(|(key, _)| self.plain(key))),
-            Order::Reversed => places.reverse(),
             Order::Permuted(mut index) if depth == 0 => {
                 let mut permuted = Vec::with_capacity(places.len());
                 while !places.is_empty() {
@@ -148,17 +165,53 @@ impl<'d, 'b, 'o> Writer<'d, 'b, 'o> {
         let raw = self.document.text.get(range.clone()).unwrap_or_default();
         let raw = std::str::from_utf8(raw).unwrap_or_default();
         let is_whole = !raw.contains(['.', 'e', 'E']);
-        let value = raw.parse::<f64>().ok().filter(|value| value.abs() < 1e15);
-        let written = match (self.style.numbers, value) {
-            (Numbers::Shortest, Some(value)) if !is_whole => Some(format!("{value}")),
-            (Numbers::MoneyFloats, Some(_)) if is_whole && is_money => Some(format!("{raw}.0")),
-            (Numbers::Decimals, Some(value)) if !is_whole => Some(format!("{value:.2}")),
-            (Numbers::MoneyDecimals, Some(value)) if is_money => Some(format!("{value:.2}")),
-            _ => None,
+        match self.style.numbers {
+            Numbers::Shortest if !is_whole => self.shortest(raw),
+            Numbers::MoneyFloats if is_whole && is_money => {
+                self.push(raw);
+                self.push(".0");
+            }
+            Numbers::Decimals if !is_whole => self.two_decimals(raw),
+            Numbers::MoneyDecimals if is_money => self.two_decimals(raw),
+            _ => self.push(raw),
+        }
+    }
+
+    /// A number with two decimals, as money is written; with an exponent it is read first.
+    fn two_decimals(&mut self, raw: &str) {
+        let decimals = match raw.split_once('.') {
+            _ if raw.contains(['e', 'E']) => None,
+            Some((_, decimals)) => Some(decimals.len()),
+            None => Some(0),
         };
-        match written {
-            Some(text) => self.push(&text),
-            None => self.push(raw),
+        match decimals {
+            Some(0) => {
+                self.push(raw);
+                self.push(".00");
+            }
+            Some(1) => {
+                self.push(raw);
+                self.push("0");
+            }
+            Some(2) => self.push(raw),
+            _ => self.read(raw, |value| format!("{value:.2}")),
+        }
+    }
+
+    /// A number without what says nothing: `89.9` for `89.90`, `1` for `1.0`.
+    fn shortest(&mut self, raw: &str) {
+        if raw.contains(['e', 'E']) {
+            self.read(raw, |value| format!("{value}"));
+        } else {
+            self.push(raw.trim_end_matches('0').trim_end_matches('.'));
+        }
+    }
+
+    /// A number as `write` writes what it means, if that is not too large for its digits to be sure.
+    fn read(&mut self, raw: &str, write: impl FnOnce(f64) -> String) {
+        match raw.parse::<f64>() {
+            Ok(value) if value.abs() < 1e15 => self.push(&write(value)),
+            _ => self.push(raw),
         }
     }
 
