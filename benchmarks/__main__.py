@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from listrak_webhooks import Webhook
 
 from benchmarks import deliveries
-from benchmarks.candidates import adapters, guards, parsers, readers, verifiers
+from benchmarks.candidates import adapters, explaining, guards, parsers, readers, verifiers
 from benchmarks.candidates.verifiers import CANDIDATES, OURS
 from benchmarks.harness import machine
 from benchmarks.harness.report import CostTable, Promise, Table, at_most, microseconds, paragraph
@@ -39,6 +39,8 @@ PARSERS_SECONDS = 7.0
 GUARDS_SECONDS = 3.0
 ADAPTERS_SECONDS = 5.0
 """For each framework."""
+EXPLAIN_SECONDS = 4.0
+"""For each table."""
 GUARDS_BATCH_SECONDS = 0.0005
 """Short, because a guard that remembers a million deliveries remembers more with each call."""
 ROUND_TRIPS_COUNTED = 200
@@ -237,6 +239,39 @@ def measure_adapters() -> Iterable[tuple[CostTable, list[Promise]]]:
         yield table, promises
 
 
+def measure_explain() -> tuple[list[Table], list[Promise]]:
+    """Prove and time explain, and what it costs a flood of forgeries, and return what came of the promises.
+
+    Raises:
+        Unfit: explain finds a cause where there is none, or a forged request is not rejected.
+    """
+    now, promises = int(time.time()), []
+    small = deliveries.genuine(deliveries.body(deliveries.ITEMS["1.2 kB"]), now)
+    large = deliveries.genuine(deliveries.body(explaining.LARGE), now)
+    tables = []
+    for size, delivery, other, limit, text in (
+        ("1.2 kB", small, explaining.VERIFY, 400, "at most 400 times the time of one verify"),
+        (f"{len(large.signed) / MEGABYTE:.1f} MiB", large, explaining.MAC, 512, "at most the time of 512 MACs"),
+    ):
+        rows = [other, explaining.EXPLAIN]
+        calls = {row: row.prepare(delivery) for row in rows}
+        if not all(call.accepted(()) for call in calls.values()):
+            raise Unfit("explain finds a cause where there is none")
+        measurement = measure(calls, EXPLAIN_SECONDS)
+        tables.append(Table("Explaining a forgery", rows, {size: measurement}))
+        times = measurement.ratio(explaining.EXPLAIN, other)
+        measured = f"{times.median:.0f} (best times {times.best:.0f})"
+        promises.append(Promise(f"explain at {size}, {text}", measured, times.worst <= limit))
+    for framework, plain, whole in explaining.floods():
+        calls = {row: row.prepare(explaining.tampered()) for row in (plain, whole)}
+        if not all(call.accepted(()) for call in calls.values()):
+            raise Unfit(f"{framework}: a forged request is not rejected")
+        ratio = measure(calls, EXPLAIN_SECONDS, collecting=True).ratio(whole, plain)
+        text = f"{framework}: a forged request, in process, takes at most 15 % longer for what the log says of it"
+        promises.append(Promise(text, f"{100 * (ratio.median - 1):.0f} %", ratio.median <= 1.15))
+    return tables, promises
+
+
 def fairness(measurement: Measurement) -> Iterable[str]:
     """Yield what tempers the promise about standardwebhooks as it comes, which parses where we do not."""
     unparsed = measurement.ratio(OURS, verifiers.STANDARD_WEBHOOKS_UNPARSED)
@@ -294,6 +329,11 @@ def report() -> list[Promise]:
     for costs, adapter_promises in measure_adapters():
         _print(["", *costs.lines()])
         cost += adapter_promises
+
+    tables, explained = measure_explain()
+    for table in tables:
+        _print_table(table)
+    cost += explained
 
     promises = [*verify_promises(verified), *reading_promises(read, parsed), *copies, *kept, *cost]
     _print(

@@ -227,6 +227,14 @@ def _fastapi_apps() -> dict[str, FastAPI]:
     return apps
 
 
+def ours() -> Iterator[tuple[str, Callable[[Delivery], Call]]]:
+    """Yield each framework with what makes a call of our decorator's route."""
+    yield "Flask", _wsgi_call(_flask_app().wsgi_app, "/ours")
+    yield "Django", _wsgi_call(_django_app(), "/ours")
+    app = _fastapi_apps()["our decorator"]
+    yield "FastAPI", _asgi_call(app, "/", asyncio.new_event_loop())
+
+
 def adapters() -> Iterator[tuple[str, list[Candidate]]]:
     """Yield each framework with its candidates, of which the first is the bare route."""
     flask_app, django_app, fastapi_apps = _flask_app(), _django_app(), _fastapi_apps()

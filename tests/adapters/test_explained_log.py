@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from listrak_webhooks import Webhook
+from listrak_webhooks import SignatureMismatchError, Webhook
 from listrak_webhooks._http import explaining
 from listrak_webhooks._http.explaining import EXPLAIN_BYTES
+from listrak_webhooks._http.receiver import Origin
+from listrak_webhooks._http.rejection import rejection_outcome
 from listrak_webhooks.replay import MemoryReplayGuard
 from support.conformance import every_variant
 from support.deliveries import LOGGER, PATH, Delivery, forged, signed
@@ -129,3 +133,45 @@ def test_nothing_secret_or_personal_is_in_it(variant: Variant, caplog: pytest.Lo
     assert "body_reserialized" in logs
     for forbidden in (SECRET, "jane", "vip-mailer", base64_of(mac)[:12], mac.hex()[:12], headers["LTK-HmacSignature"]):
         assert forbidden not in logs
+
+
+@every_variant
+def test_texts_of_the_sender_forge_nothing_in_the_line(variant: Variant, caplog: pytest.LogCaptureFixture) -> None:
+    """A header's text is quoted and escaped, so that nobody takes it for more of the line."""
+    headers = {**forged(), "Content-Type": 'text/plain, is_json; from 1.1.1.1 "x" \x7f'}
+    with variant.endpoint(never) as endpoint:
+        endpoint.send(Delivery(headers=headers))
+    line, quoted = rejection(caplog).getMessage(), r'content_type="(?:[^"\\]|\\.)*"'
+    assert re.search(quoted, line)
+    assert "1.1.1.1" not in re.sub(quoted, "", line)
+    assert line.isprintable()
+
+
+def test_a_peer_is_cut_and_escaped() -> None:
+    """Behind a proxy that is trusted, it is a text of the sender's."""
+    outcome = rejection_outcome(SignatureMismatchError("no"), 401, 0.0, Origin("1.2.3.4\x9b31m\n" + "A" * 500, "/a\nb"))
+    assert outcome.peer is not None
+    assert outcome.peer.startswith("1.2.3.4\\x9b31m\\n")
+    assert len(outcome.peer) < 100
+    assert outcome.path == "/a\\nb"
+
+
+@every_variant
+def test_requests_without_a_signature_do_not_use_up_the_time_of_a_mismatch(
+    variant: Variant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each code has a time of its own."""
+    with variant.endpoint(never) as endpoint:
+        endpoint.send(Delivery(b"", headers={}))
+        endpoint.send(Delivery(SPACED, headers=signed(BODY)))
+    assert rejection(caplog).listrak_causes == ["body_reserialized"]
+
+
+@every_variant
+def test_a_clock_that_fails_changes_no_verdict(variant: Variant, caplog: pytest.LogCaptureFixture) -> None:
+    """What goes wrong while facts are gathered leaves the line without them."""
+    times = iter([time.time()])
+    with variant.endpoint(never, Webhook(SECRET, clock=lambda: next(times))) as endpoint:
+        answer = endpoint.send(Delivery(headers=forged()))
+    assert endpoint.is_rejection(answer, 401, "signature_mismatch")
+    assert rejection(caplog).listrak_facts == {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -66,12 +65,14 @@ class Explainer:
             headers: as `Webhook.verify` takes them.
         """
         # It must not change the verdict, whatever a clock or a container of headers of the user's own raises.
-        with contextlib.suppress(Exception):
-            vars(error)[_NAME] = self._known(error, webhook, body, headers)
+        try:
+            error.__dict__[_NAME] = self._known(error, webhook, body, headers)
+        except Exception:  # noqa: BLE001
+            return
 
-    def takes_long(self, error: WebhookError, body: bytes | None) -> bool:
-        """Return whether `note` may take so long that no event loop should wait for it."""
-        return body is not None and SHORT_BYTES < len(body) <= EXPLAIN_BYTES and isinstance(error, VerificationError)
+    def takes_long(self, error: WebhookError, size: int) -> bool:
+        """Return whether `note` looks for a cause so long that no event loop should wait for it."""
+        return SHORT_BYTES < size <= EXPLAIN_BYTES and monotonic() >= self._next.get(error.code, 0.0)
 
     def _known(self, error: WebhookError, webhook: Webhook, body: bytes | None, headers: Headers) -> Known:
         if body is None or len(body) > EXPLAIN_BYTES:

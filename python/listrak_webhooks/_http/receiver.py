@@ -197,13 +197,11 @@ class Receiver(Generic[Request, Response]):
             return verify(webhook, body, stack.headers(request))
         except WebhookError as error:
             raw = body.data if isinstance(body, Body) else None
-            note = partial(self._explainer.note, error, webhook, raw, stack.headers(request))
-            if stack.can_await and self._explainer.takes_long(error, raw):
-                await in_thread(note)
+            note, headers = self._explainer.note, stack.headers(request)
+            if stack.can_await and raw is not None and self._explainer.takes_long(error, len(raw)):
+                await in_thread(partial(note, error, webhook, raw, headers))
             else:
-                note()
-            # The frame goes on living with the error, and with it what it holds.
-            del note
+                note(error, webhook, raw, headers)
             raise
 
     async def _resolved(self, request: Request) -> Webhook:
