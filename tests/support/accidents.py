@@ -142,6 +142,13 @@ def _rewriting(reader: str) -> Callable[[bytes], bytes]:
 for _reader in ("JavaScript", "Python", "Python, raw", "JavaScript, indented", ".NET", "PHP", "Newtonsoft, indented"):
     _body("body_reserialized", _rewriting(_reader))
 
+_body("body_reserialized", lambda body: json.dumps({"headers": {}, "body": body.decode()}).encode())
+_body("body_reserialized", lambda body: b"[" + body + b"]")
+_body(
+    "body_reserialized",
+    lambda body: body.replace(b"\\/", b"/"),
+    lambda body: WRITERS["PHP, raw"](json.loads(body)).encode(),
+)
 _body("newline_added", lambda body: body + b"\n")
 _body("newline_added", lambda body: body + b"\r\n")
 _body("newline_added", lambda body: b"\n" + body)
@@ -250,6 +257,10 @@ _secret("secret_whitespace", lambda secret: f"{secret}\n".encode())
 _secret("secret_whitespace", lambda secret: f" {secret}".encode())
 _secret("secret_whitespace", lambda secret: f"{secret}\r\n".encode())
 _secret("secret_whitespace", lambda secret: secret.strip(), lambda secret: f"{secret}\n")
+_secret("secret_whitespace", lambda secret: f"{secret}\u00a0".encode())
+_secret("secret_whitespace", lambda secret: f"\ufeff{secret}".encode())
+_secret("secret_whitespace", lambda secret: f"{secret[:9]}\n{secret[9:]}".encode())
+_secret("secret_quoted", lambda secret: f'{secret}",')
 _secret("secret_quoted", lambda secret: f'"{secret}"')
 _secret("secret_quoted", lambda secret: f"'{secret}'")
 _secret("secret_quoted", lambda secret: secret.strip('"'), lambda secret: f'"{secret}"')
@@ -263,6 +274,7 @@ _secret(
     lambda secret: base64.urlsafe_b64encode(f"?~{secret}".encode()).decode(),
 )
 _secret("secret_encoded", lambda secret: base64.b64encode(secret.encode()).decode())
+_secret("secret_encoded", lambda secret: base64.b64encode(base64.b64encode(secret.encode())).decode())
 _secret("secret_encoded", lambda secret: secret.encode().hex())
 _secret("secret_encoded", lambda secret: base64.b64encode(f"{secret}\n".encode()).decode())
 _secret("secret_escaped", lambda secret: f"{secret}\\n")
@@ -349,6 +361,10 @@ _spelling("signature_prefixed", lambda mac: "sha256=" + mac.hex())
 _spelling("signature_prefixed", lambda mac: "v1," + base64_text(mac))
 _spelling("signature_prefixed", lambda mac: "HMAC-SHA256 " + base64_text(mac))
 _spelling("signature_prefixed", lambda mac: "sha256: " + base64_text(mac))
+_spelling("signature_prefixed", lambda mac: "0x" + mac.hex())
+_spelling("signature_quoted", lambda mac: f"b'{base64_text(mac)}'")
+_spelling("signature_quoted", lambda mac: f"<{base64_text(mac)}>")
+_spelling("signature_truncated", lambda mac: base64_text(mac)[:30] + "...")
 _spelling("signature_truncated", lambda mac: base64_text(mac)[:40])
 _spelling("signature_truncated", lambda mac: mac.hex()[:32])
 _spelling("signature_truncated", lambda mac: base64_text(mac)[:-1])

@@ -37,6 +37,7 @@ pub(super) const MARKED: &[Change] = &[
         // JSON in a JSON string.
         serde_json::from_slice::<String>(body).ok().map(String::into_bytes)
     }),
+    (Accident::BodyReserialized, |body, _| wrapped(body)),
     (Accident::LineEndingsChanged, |body, _| replaced(body, b"\r\n", b"\n")),
     (Accident::LineEndingsChanged, with_crlf),
     (Accident::LineEndingsChanged, |body, _| replaced(body, b"\r", b"\n")),
@@ -118,6 +119,17 @@ pub(super) const LOST_ENDS: &[(Accident, &str)] = &[
     (Accident::WhitespaceTrimmed, "\n\n\n"),
     (Accident::WhitespaceTrimmed, "\0"),
 ];
+
+/// The text in the `body` of an event, as serverless platforms hand it on, or the one item of a list.
+fn wrapped(body: &[u8]) -> Option<Vec<u8>> {
+    let text = body.trim_ascii();
+    if let Some(item) = text.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
+        return Some(item.trim_ascii().to_vec());
+    }
+    memchr::memmem::find(text, b"\"body\"")?;
+    let event: serde_json::Value = serde_json::from_slice(text).ok()?;
+    event.get("body")?.as_str().map(|body| body.as_bytes().to_vec())
+}
 
 fn shorter(body: &[u8], part: &[u8]) -> Option<Vec<u8>> {
     (part.len() < body.len()).then(|| part.to_vec())

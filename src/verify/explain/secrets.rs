@@ -41,6 +41,16 @@ impl Forms<'_> {
     fn white_space(&mut self) {
         let secret = self.of;
         self.add(secret.trim_ascii(), Accident::SecretWhitespace);
+        if let Ok(text) = std::str::from_utf8(secret) {
+            // What a clipboard or an editor adds without showing it.
+            let is_unseen =
+                |each: char| each.is_whitespace() || "\u{feff}\u{200b}\u{200c}\u{200d}\u{2060}\u{ad}".contains(each);
+            self.add(text.trim_matches(is_unseen), Accident::SecretWhitespace);
+        }
+        if secret.trim_ascii().iter().any(u8::is_ascii_whitespace) {
+            self.add(without(secret, b" \t\r\n"), Accident::SecretWhitespace);
+            self.add(replaced(secret.trim_ascii(), &[(" ", "+")]), Accident::SecretEscaped);
+        }
         for end in ["\n", "\r\n", " "] {
             self.add([secret, end.as_bytes()].concat(), Accident::SecretWhitespace);
         }
@@ -69,9 +79,12 @@ impl Forms<'_> {
     fn encoded(&mut self) {
         let text = self.of.trim_ascii();
         for engine in &LENIENT {
-            if let Ok(decoded) = engine.decode(text) {
+            if let Ok(decoded) = engine.decode(text).map(Zeroizing::new) {
                 self.add(decoded.trim_ascii(), Accident::SecretEncoded);
-                self.add(decoded, Accident::SecretEncoded);
+                self.add(decoded.as_slice(), Accident::SecretEncoded);
+                if let Ok(twice) = engine.decode(decoded.trim_ascii()).map(Zeroizing::new) {
+                    self.add(twice.trim_ascii(), Accident::SecretEncoded);
+                }
             }
         }
         if let Ok(decoded) = hex::decode(text) {

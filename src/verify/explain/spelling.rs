@@ -64,8 +64,12 @@ pub(super) fn signatures(text: &[u8]) -> Vec<Wanted> {
     if unquoted.len() < text.len() {
         read(unquoted, &[Accident::SignatureQuoted], &mut found);
     }
-    if let Some(rest) = unprefixed(unquoted) {
+    if let Some(rest) = unprefixed(unquoted).or_else(|| unquoted.strip_prefix(b"0x")) {
         read(rest, &[Accident::SignaturePrefixed], &mut found);
+    }
+    let dots = unquoted.strip_suffix(b"...");
+    if let Some(rest) = dots.or_else(|| unquoted.strip_suffix("\u{2026}".as_bytes())) {
+        read(rest, &[], &mut found);
     }
     found
 }
@@ -130,6 +134,13 @@ fn inner(text: &[u8]) -> Option<[u8; MAC_LEN]> {
 
 /// `text` without quotation marks around it.
 pub(super) fn unquoted(text: &[u8]) -> &[u8] {
+    // As Python shows bytes, and as angle brackets mark a placeholder.
+    for (open, close) in [("b'", "'"), ("b\"", "\""), ("<", ">"), ("\u{2039}", "\u{203a}")] {
+        let rest = text.strip_prefix(open.as_bytes());
+        if let Some(inside) = rest.and_then(|rest| rest.strip_suffix(close.as_bytes())) {
+            return inside;
+        }
+    }
     for mark in [
         "\"", "'", "`", "%22", "\\\"", "\u{201c}", "\u{201d}", "\u{2018}", "\u{2019}",
     ] {
