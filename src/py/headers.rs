@@ -332,12 +332,17 @@ impl<'py> All<'py> {
     }
 }
 
+/// The longest text of a header that is copied, in bytes: more is never looked at.
+const LONGEST_COPY: usize = 1024;
+
 fn bytes_of(object: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
-    match text::given(object).ok()? {
-        Given::Text(text) => Some(HeaderValue::Text(text).as_bytes().into_owned()),
-        Given::Bytes(bytes) => Some(bytes.as_bytes().to_vec()),
-        _ => None,
-    }
+    let value = match text::given(object).ok()? {
+        Given::Text(text) => HeaderValue::Text(text),
+        Given::Bytes(bytes) => HeaderValue::Bytes(bytes),
+        _ => return None,
+    };
+    let bytes = value.as_bytes();
+    Some(bytes.get(..LONGEST_COPY).unwrap_or(&bytes).to_vec())
 }
 
 /// A name and a value.
