@@ -88,6 +88,11 @@ def test_a_delivery_that_is_being_handled_is_named(variant: Variant, caplog: pyt
     assert record.listrak_facts == {"delivery": event.id[:8], "body_length": len(BODY)}
 
 
+def test_the_bounds_are_those_that_the_docs_state() -> None:
+    """Ten seconds, and 256 kB."""
+    assert (explaining.EXPLAIN_SECONDS, EXPLAIN_BYTES) == (10.0, 256 * 1024)
+
+
 @every_variant
 def test_the_cause_is_looked_for_once_in_ten_seconds(
     variant: Variant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

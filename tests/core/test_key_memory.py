@@ -56,6 +56,10 @@ def use(webhook):
                 webhook.verify(body + b"forged", headers, now=NOW)
             except SignatureMismatchError:
                 show_registers()
+        webhook.explain(body + b"forged", headers, now=NOW)
+        show_registers()
+        webhook.explain(body + b"forged", headers, now=NOW, others=[webhook])
+        show_registers()
     return webhook
 
 def once(secret):
