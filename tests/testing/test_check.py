@@ -52,9 +52,7 @@ def test_each_fault_is_named(name: str, fault: str, monkeypatch: pytest.MonkeyPa
     if fault == "slow":
         monkeypatch.setattr(probes, "SLOW", DELAY / 2)
     found, error = fail(name, fault)
-    assert {*found} >= FAULTS[fault]
-    if fault in {"ignores_time", "base64_only", "small_limit", "slow", "created", "fails", "raises", "accepts_get"}:
-        assert {*found} == FAULTS[fault]
+    assert {*found} == FAULTS[fault]
     if fault == "redirects":
         # Not followed, or it would be 404.
         assert ": 307;" in found["genuine_base64"]
@@ -243,7 +241,7 @@ def test_an_odd_body_is_odd_in_one_way_alone() -> None:
     assert bodies["nul_bytes"].replace(b"a\0b\\u0000", b"").rstrip(b"\0").rstrip() == plain
     assert json.loads(bodies["json_without_object"]) == [json.loads(plain), None]
     assert bodies["deep_json"].startswith(plain[:-1])
-    with pytest.raises(ValueError, match="JSON|Expecting"):
+    with pytest.raises(ValueError, match="Expecting"):
         json.loads(bodies["not_json"])
     assert bodies["empty_body"] == b""
 

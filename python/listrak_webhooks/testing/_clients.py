@@ -143,3 +143,18 @@ def finish(answer: Any) -> None:
     """Let go of an answer, as a server does when it was sent: WSGI middleware waits for it."""
     if not hasattr(answer, "aclose") and callable(close := getattr(answer, "close", None)):
         close()
+
+
+_NOT_CONNECTED = {"ConnectError", "ConnectTimeout", "ConnectionError", "ClientConnectorError"}
+"""What the clients that connect call it, each in its own module."""
+
+
+def is_unreachable(client: Any, error: BaseException) -> bool:
+    """Whether a client raised this because nothing listens, and not because the endpoint raised it."""
+    kinds = type(error).__mro__
+    own = _package_of(type(client))
+    return any(kind.__name__ in _NOT_CONNECTED and _package_of(kind) == own for kind in kinds)
+
+
+def _package_of(kind: type) -> str:
+    return kind.__module__.partition(".")[0]

@@ -5,6 +5,7 @@ They are changed as bytes: what is not odd in them stays as the user wrote it.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes
@@ -71,3 +72,24 @@ ODD_BODIES: list[tuple[str, str, Callable[[bytes], bytes]]] = [
     ("deep_json", "genuine JSON, nested deeply", _deep),
 ]
 """By name: what it is for people, and how it is made of a body."""
+
+
+def forms_of(body: bytes) -> list[tuple[str, bytes]]:
+    """Return JSON in the forms in which it is written again by a framework or a proxy, each with its name.
+
+    What is not JSON has only itself, without white space around it.
+    """
+    try:
+        document = json.loads(body)
+        forms = {
+            "compact JSON": json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(),
+            "compact JSON in ASCII": json.dumps(document, separators=(",", ":")).encode(),
+            "JSON with spaces": json.dumps(document, ensure_ascii=False).encode(),
+            "JSON with spaces in ASCII": json.dumps(document).encode(),
+            "compact JSON with its keys in order": json.dumps(document, separators=(",", ":"), sort_keys=True).encode(),
+            "JSON with spaces and its keys in order": json.dumps(document, sort_keys=True).encode(),
+            "indented JSON": json.dumps(document, indent=2).encode(),
+        }
+    except (ValueError, RecursionError):
+        forms = {}
+    return [*forms.items(), ("without white space around it", body.strip())]

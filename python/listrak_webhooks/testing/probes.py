@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from listrak_webhooks import _clock
 from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
 
-from ._odd_bodies import ODD_BODIES
+from ._odd_bodies import ODD_BODIES, forms_of
 from .builders import Delivery, cart, line
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ LARGE = 300_000
 
 HUGE = 4 * 1024 * 1024 + 1
 """Bytes; more than a `Webhook` takes unless it is told otherwise."""
+
+TOLERANCE = 900
+"""Seconds by which a clock may be wrong, unless a `Webhook` is told otherwise."""
 
 DAY = 86_400
 """Seconds; further away than a sensible tolerance."""
@@ -66,12 +69,14 @@ class Answer:
         location: where a redirect leads to.
         seconds: how long it took.
         error: what was raised instead, for people.
+        is_unreachable: whether it was raised because nothing listens.
     """
 
     status: int | None
     location: str | None = None
     seconds: float = 0.0
     error: str | None = None
+    is_unreachable: bool = False
 
     def __str__(self) -> str:
         return f"{self.status}" if self.status is not None else self.error or "no answer"
@@ -192,6 +197,13 @@ def _not_unauthentic(status: int) -> Level:
     return "red" if status in {401, 403} else "green"
 
 
+HANDLED = (_handled, _repeated)
+"""How it is judged what must be accepted."""
+
+REJECTED = _rejected
+"""How it is judged what must be rejected."""
+
+
 class Material:
     """What deliveries are made of. No two of them are the same, so that a replay guard tells them apart.
 
@@ -224,6 +236,17 @@ class Material:
         """Return a genuine delivery of any bytes."""
         now = _clock.second() if self._now is None else self._now
         return Delivery(body).signed(self._secret, int(now // 1), encoding)
+
+    def forms(self) -> list[tuple[str, SignedDelivery]]:
+        """Return one delivery in the forms in which an endpoint may write it again, each with its name."""
+        body = self._next().body if self._delivery is None else self._delivery.body
+        return [(name, self.signed(form)) for name, form in forms_of(body)]
+
+    @property
+    def seconds_ahead(self) -> int:
+        """How far the time of signing is from the package's clock, in seconds; 0 if it is tolerated."""
+        ahead = 0 if self._now is None else int(self._now // 1) - _clock.second()
+        return ahead if abs(ahead) > TOLERANCE else 0
 
     def _next(self) -> Delivery:
         self._made += 1
