@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from .probes import HANDLED, REJECTED, Finding
@@ -84,7 +84,8 @@ def _counted(others: int) -> str:
     )
 
 
-class _Cause(NamedTuple):
+@dataclass(frozen=True)
+class _Cause:
     """What is wrong, in the row of the first probe that finds it."""
 
     name: str
