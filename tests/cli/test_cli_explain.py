@@ -83,6 +83,14 @@ def test_the_causes_are_listed_with_what_to_do(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+@pytest.mark.parametrize("name", ["clock_ahead", "clock_behind", "replayed_late"])
+def test_a_proven_cause_of_time_is_not_said_to_spoil_the_signature(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signature matches as it is when only the time is wrong."""
+    _, text = shown(Explanation(code="stale_timestamp", causes=(Cause(name, proven=True),)), monkeypatch)
+    assert f"{name}: proven" in text.splitlines()
+    assert "signature matches" not in text
+
+
 def test_a_genuine_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exit code is 0."""
     status, text = shown(Explanation(code=None), monkeypatch)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from listrak_webhooks import Webhook
 from support.accidents import ALIKE, WAYS, BodyChange, Trip
-from support.helpers import NOW, SECRET, SIGNATURE, TIMESTAMP
+from support.helpers import BODY, NOW, SECRET, SIGNATURE, TIMESTAMP, headers_for
 from support.sender_json import WRITERS, document
 
 if TYPE_CHECKING:
@@ -174,3 +174,19 @@ def test_random_bytes_have_no_proven_cause() -> None:
         values = [random.randbytes(random.randrange(70)) for _ in range(2)]
         pairs = [(TIMESTAMP.encode(), values[0]), (SIGNATURE.encode(), values[1])]
         assert not any(cause.proven for cause in webhook.explain(body, pairs, now=NOW).causes)
+
+
+@pytest.mark.parametrize(
+    ("age", "end"),
+    [
+        (901, "the clocks differ by 901 seconds"),
+        (-901, "the clocks differ by 901 seconds"),
+        (-5 * 86_400, "the clocks differ by 5 days"),
+        (100_000, "it was signed 100000 seconds ago"),
+        (95_619_244, "it was signed 1106 days ago"),
+    ],
+)
+def test_how_far_the_time_is_off_is_a_sentence(age: int, end: str) -> None:
+    """The detail says what the number is, in days once they are more than two."""
+    (cause,) = Webhook(SECRET).explain(BODY, headers_for(), now=NOW + age).causes
+    assert cause.summary.endswith(f": {end}")

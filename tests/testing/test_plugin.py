@@ -160,10 +160,11 @@ def test_the_marker_sets_secret_and_time(project: pytest.Pytester) -> None:
     [
         ("'a secret'", "takes secret=… and now=…, and not 'a secret'"),
         ("secrt='a'", "takes secret=… and now=…, and not secrt"),
+        ("now='x'", "now=…) must be a time: Unix seconds or an aware datetime, not str"),
         ("secret=['one', 'two', 'three']", "the environment has room for two secrets"),
         ("secret=b'\\xff'", "a secret in the environment is UTF-8"),
         ("secret=' '", "ConfigurationError"),
-        ("now=float('nan')", "a time is a finite number"),
+        ("now=float('nan')", "now=…) must be a finite number of seconds"),
     ],
 )
 def test_a_wrong_marker_is_an_error_of_that_test(project: pytest.Pytester, arguments: str, message: str) -> None:

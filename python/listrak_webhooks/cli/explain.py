@@ -13,7 +13,9 @@ from ._secrets import many_secrets_options, webhook_of
 from ._text import say, say_json, say_styled, say_table, say_wrapped
 
 if TYPE_CHECKING:
-    from listrak_webhooks._core import Explanation, Webhook
+    from listrak_webhooks._core import Cause, Explanation, Webhook
+
+_OF_TIME = {"clock_ahead", "clock_behind", "replayed_late"}
 
 
 @click.command(
@@ -84,9 +86,7 @@ def show(explanation: Explanation, *, knows_time: bool) -> None:
         say_styled("red", f"rejected: {explanation.code}")
     for cause in explanation.causes:
         say("")
-        say_styled(
-            "strong", cause.name, ": proven, with this undone the signature matches" if cause.proven else ": likely"
-        )
+        say_styled("strong", cause.name, _certainty(cause))
         say_wrapped(cause.summary, "  ")
         say_wrapped(cause.advice, "     ", first="  -> ")
     if explanation.code == "signature_mismatch" and not any(cause.proven for cause in explanation.causes):
@@ -101,6 +101,13 @@ def show(explanation: Explanation, *, knows_time: bool) -> None:
         say_wrapped("It was compared with the present time; give the time of its arrival with --now.", "  ")
     say("", "facts")
     say_table((name.replace("_", " "), _in_words(value)) for name, value in explanation.facts.items())
+
+
+def _certainty(cause: Cause) -> str:
+    if not cause.proven:
+        return ": likely"
+    # A time is wrong under a signature that matches as it is.
+    return ": proven" if cause.name in _OF_TIME else ": proven, with this undone the signature matches"
 
 
 def _in_words(value: str | int | bool) -> str:  # noqa: FBT001

@@ -103,6 +103,11 @@ def send(client: Any, request: Request) -> Any:
     )
 
 
+def is_known(client: Any) -> bool:
+    """Whether it is a client that is known."""
+    return any(all(hasattr(client, mark) for mark in kind.marks) for kind in KINDS)
+
+
 def _with_content_type(request: Request) -> dict[str, str]:
     if not request.body or "content-type" in {name.lower() for name in request.headers}:
         return request.headers
@@ -143,3 +148,18 @@ def finish(answer: Any) -> None:
     """Let go of an answer, as a server does when it was sent: WSGI middleware waits for it."""
     if not hasattr(answer, "aclose") and callable(close := getattr(answer, "close", None)):
         close()
+
+
+_NOT_CONNECTED = {"ConnectError", "ConnectTimeout", "ConnectionError", "ClientConnectorError"}
+"""What the clients that connect call it, each in its own module."""
+
+
+def is_unreachable(client: Any, error: BaseException) -> bool:
+    """Whether a client raised this because nothing listens, and not because the endpoint raised it."""
+    kinds: tuple[type[Any], ...] = type(error).__mro__
+    own = _package_of(client.__class__)
+    return any(kind.__name__ in _NOT_CONNECTED and _package_of(kind) == own for kind in kinds)
+
+
+def _package_of(kind: type[Any]) -> str:
+    return kind.__module__.partition(".")[0]

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from listrak_webhooks import _clock
-from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify
+from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook, sign, verify
+
+from . import _arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from listrak_webhooks._core import Event, Webhook
+    from listrak_webhooks._core import Event
     from listrak_webhooks._types import Secrets, SigningEncoding
 
 _HOUR = 3600
@@ -109,12 +111,15 @@ class SignedDelivery:
 
         Raises:
             VerificationError: the delivery is not genuine, because it was `forged`, say.
+            TypeError: `webhook` is not a `Webhook`.
 
         Example:
             >>> Delivery(b'{"email":"jane@example.com"}').signed("the HMAC secret").event().email
             'jane@example.com'
         """
         if webhook is not None:
+            if not isinstance(webhook, Webhook):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"webhook must be a Webhook, not {_arguments.kind_of(webhook)}")
             return webhook.verify(self.body, self.headers, now=self.timestamp)
         return verify(self.body, self.headers, self._receiver, now=self.timestamp, max_body=max(1, len(self.body)))
 
@@ -129,7 +134,7 @@ class SignedDelivery:
         Args:
             seconds: how much earlier than this one; more than the tolerance, or it is still accepted.
         """
-        return self._signed_again(self.timestamp - seconds, self._signer)
+        return self._signed_again(self.timestamp - _arguments.whole("seconds", seconds), self._signer)
 
     def future(self, seconds: int = _HOUR) -> SignedDelivery:
         """Return it as if sent `seconds` later, with a genuine signature: 401, `future_timestamp`.
@@ -137,7 +142,7 @@ class SignedDelivery:
         Args:
             seconds: how much later than this one; more than the tolerance, or it is still accepted.
         """
-        return self._signed_again(self.timestamp + seconds, self._signer)
+        return self._signed_again(self.timestamp + _arguments.whole("seconds", seconds), self._signer)
 
     def bit_flipped(self) -> SignedDelivery:
         """Return it with one bit of the body changed after signing: 401, `signature_mismatch`.
@@ -173,12 +178,15 @@ class SignedDelivery:
         Args:
             headers: by name, in any case; each replaces the one of its name.
 
+        Raises:
+            TypeError: they are not a mapping of text.
+
         Example:
             >>> signed = Delivery(b"{}").signed("the HMAC secret")
             >>> list(signed.with_headers({"Content-Type": "text/plain"}).headers)
             ['LTK-Timestamp', 'LTK-HmacSignature', 'Content-Type']
         """
-        replaced = {name.lower() for name in headers}
+        replaced = {name.lower() for name in _arguments.headers(headers)}
         kept = {name: value for name, value in self.headers.items() if name.lower() not in replaced}
         return replace(self, headers=kept | dict(headers))
 
@@ -189,8 +197,11 @@ class SignedDelivery:
             header: its name, in any case.
 
         Raises:
+            TypeError: the name is not a `str`.
             ValueError: there is no such header.
         """
+        if not isinstance(header, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"header must be the name of a header, not {_arguments.kind_of(header)}")
         kept = {name: value for name, value in self.headers.items() if name.lower() != header.lower()}
         if len(kept) == len(self.headers):
             raise ValueError(f"the delivery has no header {header!r}; it has {', '.join(self.headers)}")

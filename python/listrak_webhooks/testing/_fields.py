@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from listrak_webhooks._core import built_in_aliases
 
+from ._arguments import is_list, is_mapping
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Style: TypeAlias = Literal["camel", "pascal", "snake", "lower"]
 
@@ -27,8 +29,11 @@ LINE = _names("items")
 # Inside a cart its own fields have short names.
 CART = {"link": "link", "stage": "stage", "source": "source", "total": "total"}
 ORDER = _names("order")
-PRODUCT = {attribute: name for attribute, name in LINE.items() if attribute not in {"quantity", "total"}}
-PRODUCT |= _names("product") | {"name": "title"}
+PRODUCT = {
+    **{attribute: name for attribute, name in LINE.items() if attribute not in {"quantity", "total"}},
+    **_names("product"),
+    "name": "title",
+}
 PAGE = _names("page")
 for _fields in (ORDER, PRODUCT):
     del _fields["marker"]
@@ -68,16 +73,37 @@ def styled(style: str) -> Callable[[str], str]:
         ) from None
 
 
-def plain(value: Any) -> Any:
-    """Return `value` as JSON has it: a `Decimal` as its digits in a string, a time in ISO 8601."""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
+def plain(value: Any, name: str) -> Any:
+    """Return `value` as JSON has it: a `Decimal` as its digits in a string, a time in ISO 8601.
+
+    Args:
+        value: what is to be written.
+        name: the argument that it comes from, for messages.
+
+    Raises:
+        TypeError: JSON has nothing like it.
+        ValueError: it is a number that is not finite, or text with half a character.
+    """
+    if is_mapping(value):
+        fields: Mapping[Any, Any] = value
+        return {_text(key, f"a key in {name}"): plain(item, name) for key, item in fields.items()}
+    if is_list(value):
+        return [plain(item, name) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in cast("list[Any]", value)]
+    if isinstance(value, float | Decimal):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, not {value}: JSON has no other")
+        return f"{value:f}" if isinstance(value, Decimal) else value
+    return value if value is None or isinstance(value, int) else _text(value, name)
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        hint = "; decode it first" if isinstance(value, bytes | bytearray) else ""
+        raise TypeError(f"{name} must be something that JSON can hold, not {type(value).__name__}{hint}")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{name} has half a character (a lone surrogate); write such a body with Delivery(body=b'…')")
     return value
 
 
@@ -104,7 +130,7 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
     Raises:
         ValueError: the path leads into something that is neither an object nor a list, or past the end of a list.
     """
-    _put(document, path.split("."), path, plain(value))
+    _put(document, path.split("."), path, plain(value, f"set={{{path!r}: …}}"))
 
 
 def _put(target: Any, names: list[str], path: str, value: Any) -> None:

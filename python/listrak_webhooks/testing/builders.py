@@ -11,6 +11,7 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from . import _arguments
 from ._delivery import Delivery, SignedDelivery
 from ._fields import CART, CONTACT, LINE, METAS, ORDER, PAGE, PRODUCT, plain, put, styled
 from ._people import GOODS, Goods, Shopper, shopper
@@ -58,8 +59,8 @@ def cart(**fields: Unpack[CartFields]) -> Delivery:
             `line` returns, or dicts that are written as they are. The `total` is that of the lines unless it is given.
 
     Raises:
-        TypeError: there is no such field.
-        ValueError: an unknown style, or a path in `set` that leads nowhere.
+        TypeError: there is no such field, or a value is not of its kind.
+        ValueError: an unknown style, a number that is not finite, or a path in `set` that leads nowhere.
 
     Example:
         >>> event = cart(total="89.98", email="jane@example.com").signed("the HMAC secret").event()
@@ -153,7 +154,7 @@ def alert(*, alert_type: str | None = "PriceDrop", **fields: Unpack[ProductField
         ('alert', Decimal('45'))
     """
     build = _Build("alert", {*PRODUCT, "meta"}, dict(fields))
-    build.top |= {} if alert_type is None else {build.name("alertType"): plain(alert_type)}
+    build.top |= {} if alert_type is None else {build.name("alertType"): plain(alert_type, "alert_type")}
     sample = _product(build.shopper.goods[0])
     build.top |= build.written(PRODUCT, sample | {"sale_price": _reduced(sample["price"]), "on_sale": True})
     return build.delivery()
@@ -195,7 +196,7 @@ def custom(
         **keys: its own keys; `None` leaves one out.
 
     Raises:
-        ValueError: as `cart`.
+        TypeError, ValueError: as `cart`.
 
     Example:
         >>> custom(campaign="vip-mailer", points=120).signed("the HMAC secret").event().payload["points"]
@@ -204,7 +205,7 @@ def custom(
     contact = {name: keys.pop(name) for name in CONTACT if name in keys}
     build = _Build("custom", {*()}, {"coupons": None, "set": set, "style": style, "seed": seed} | contact)
     sample = {"campaign": "vip-mailer", "template": 7}
-    build.top |= {key: plain(value) for key, value in (sample | keys).items() if value is not None}
+    build.top |= {key: plain(value, key) for key, value in (sample | keys).items() if value is not None}
     return build.delivery()
 
 
@@ -220,7 +221,7 @@ class _Build:
     def __init__(self, builder: str, known: AbstractSet[str], fields: dict[str, Any]) -> None:
         known = {*known, *CONTACT, "set", "style", "seed"}
         _check_names(builder, known, fields)
-        self._set: Mapping[str, Any] = fields.pop("set", None) or {}
+        self._set = _arguments.paths(fields.pop("set", None))
         self.name = styled(fields.pop("style", "camel"))
         self.shopper: Shopper = shopper(fields.pop("seed", None))
         self._fields = fields
@@ -234,7 +235,7 @@ class _Build:
         """Return the lines that were given, or samples."""
         if "items" in self._fields:
             items = self._fields["items"]
-            return None if items is None else [*items]
+            return None if items is None else _arguments.lines(items)
         return [_line(goods, quantity, {}) for goods, quantity in zip(self.shopper.goods, self.shopper.quantities)]  # noqa: B905
 
     def written_lines(self, lines: list[Any] | None) -> dict[str, Any]:
@@ -243,7 +244,7 @@ class _Build:
             return {}
         return {
             self.name("items"): [
-                _written(self.name, LINE, each) if isinstance(each, Line) else plain(each) for each in lines
+                _written(self.name, LINE, each) if isinstance(each, Line) else plain(each, "items") for each in lines
             ]
         }
 
@@ -267,14 +268,22 @@ def _check_names(builder: str, known: AbstractSet[str], fields: Mapping[str, Any
             f"{builder}() has no field {unknown[0]!r}; it has {', '.join(sorted(known))}, "
             "and set={'a.path': …} of a delivery writes any other"
         )
+    for name in {"meta", "coupons"} & {*fields}:
+        _arguments.sequence(name, fields[name])
     if len(fields.get("meta") or ()) > METAS:
         raise ValueError(f"meta has at most {METAS} values, meta1 to meta{METAS}")
 
 
 def _written(name: Callable[[str], str], names: dict[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object with `values`, by attribute, under the names that they are written with."""
-    found = {name(written): plain(values[attribute]) for attribute, written in names.items() if attribute in values}
-    metas = {name(f"meta{number}"): plain(value) for number, value in enumerate(values.get("meta") or (), start=1)}
+    found = {
+        name(written): plain(values[attribute], attribute)
+        for attribute, written in names.items()
+        if attribute in values
+    }
+    metas = {
+        name(f"meta{number}"): plain(value, "meta") for number, value in enumerate(values.get("meta") or (), start=1)
+    }
     return {key: value for key, value in found.items() if value is not None} | metas
 
 
@@ -293,6 +302,8 @@ def _line(goods: Goods, quantity: int, fields: dict[str, Any]) -> Line:
         "size": goods.size,
         "color": goods.color,
     }
+    for name, value in fields.items():
+        plain(value, name)
     values = sample | fields
     return Line({"total": _total(values)} | values)
 

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import _clients
-from .probes import PROBES, Answer, Finding, Material, Probe, time_finding
+from ._causes import Outcome, joined, same_of_genuine
+from .probes import PROBES, Answer, Material, Request, time_finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from listrak_webhooks._types import Secrets
 
     from ._delivery import Delivery
+    from .probes import Finding
 
 _WIDTH = 100
 """Of the table, in characters."""
@@ -26,7 +28,7 @@ def check(
 ) -> None:
     """Do what `Sender.check` does."""
     __tracebackhide__ = True
-    trial = _Trial(path, Material(secret, now, delivery))
+    trial = _Trial(client, path, Material(secret, now, delivery))
     for request in trial.requests():
         with trial.answer() as note:
             note(_clients.only_answer(_clients.send(client, request)))
@@ -38,7 +40,7 @@ async def acheck(
 ) -> None:
     """Do what `Sender.acheck` does."""
     __tracebackhide__ = True
-    trial = _Trial(path, Material(secret, now, delivery))
+    trial = _Trial(client, path, Material(secret, now, delivery))
     for request in trial.requests():
         with trial.answer() as note:
             note(await _clients.awaited(_clients.send(client, request)))
@@ -48,25 +50,34 @@ async def acheck(
 class _Trial:
     """An endpoint that is being checked."""
 
-    def __init__(self, path: str, material: Material) -> None:
+    def __init__(self, client: Any, path: str, material: Material) -> None:
+        self._client = client
         self._path = path
         self._material = material
-        self._findings: list[Finding] = []
-        self._all: list[Answer] = []
+        self._outcomes: list[Outcome] = []
         self._answers: list[Answer] = []
         self._errors: list[Exception] = []
+        self._accepted_form: str | None = None
 
     def requests(self) -> Generator[_clients.Request, None, None]:
         """Yield what is to be sent; what came back must be there when the next is asked for."""
         for probe in PROBES:
-            yield from self._requests_of(probe)
-            self._findings.append(probe.finding(self._answers))
-            self._all += self._answers
-        self._findings.append(time_finding(self._all))
+            yield from self._sent(probe.requests(self._material))
+            self._outcomes.append(Outcome(probe, self._answers, probe.finding(self._answers)))
+        if (answer := same_of_genuine(self._outcomes)) and answer.status == 401:  # noqa: PLR2004
+            yield from self._forms()
 
-    def _requests_of(self, probe: Probe) -> Generator[_clients.Request, None, None]:
+    def _forms(self) -> Generator[_clients.Request, None, None]:
+        """Yield a delivery in other forms until one is accepted: an endpoint that changes the body knows the secret."""
+        for name, signed in self._material.forms():
+            yield from self._sent([Request("POST", signed.body, signed.headers)])
+            if 200 <= (self._answers[0].status or 0) < 300:  # noqa: PLR2004
+                self._accepted_form = name
+                return
+
+    def _sent(self, requests: Iterable[Request]) -> Generator[_clients.Request, None, None]:
         self._answers = []
-        for method, body, headers in probe.requests(self._material):
+        for method, body, headers in requests:
             yield _clients.Request(method, self._path, body, headers)
 
     @contextlib.contextmanager
@@ -86,29 +97,34 @@ class _Trial:
             raise
         except Exception as error:  # noqa: BLE001  # a test client raises whatever the endpoint did
             self._errors.append(error)
-            came = [Answer(None, None, time.perf_counter() - began, f"raised {type(error).__name__}")]
+            seconds, raised = time.perf_counter() - began, f"raised {type(error).__name__}"
+            came = [Answer(None, None, seconds, raised, _clients.is_unreachable(self._client, error))]
         self._answers += came
 
     def conclude(self) -> None:
         """Raise if anything was found."""
         __tracebackhide__ = True
-        found = [finding for finding in self._findings if finding.level != "green"]
-        if found:
+        slowest = time_finding(answer for outcome in self._outcomes for answer in outcome.answers)
+        findings = [outcome.finding for outcome in self._outcomes]
+        count = sum(finding.level != "green" for finding in (*findings, slowest))
+        if count:
+            found = [*joined(self._outcomes, self._material, self._accepted_form), slowest]
             cause = self._errors[0] if self._errors else None
-            raise AssertionError(table(self._path, found, len(self._findings))) from cause
+            raise AssertionError(table(self._path, found, count, len(findings) + 1)) from cause
 
 
-def table(path: str, findings: Iterable[Finding], count: int) -> str:
+def table(path: str, findings: Iterable[Finding], count: int, of: int) -> str:
     """Return what was found as a table for people.
 
     Args:
         path: where the endpoint is.
-        findings: what was found, apart from what is as it should be.
-        count: how many findings there are in all.
+        findings: what was found; what is as it should be is left out.
+        count: how many probes found something.
+        of: how many probes there are.
     """
-    found = [*findings]
+    found = [finding for finding in findings if finding.level != "green"]
     column = max(len(finding.name) for finding in found) + 2
-    lines = [f"{path} is not fit for Listrak: {len(found)} of {count} probes found something", ""]
+    lines = [f"{path} is not fit for Listrak: {count} of {of} probes found something", ""]
     for finding in found:
         text = f"{finding.summary}. {finding.advice[:1].upper()}{finding.advice[1:]}."
         first, *rest = textwrap.wrap(text, _WIDTH - column - len("yellow  "), break_long_words=False)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from listrak_webhooks import _clock
 
+from . import _arguments
+
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import datetime
 
 
 class Clock:
     """A clock that stands still until it is moved; `stop_clock` and the fixture `listrak_clock` make one."""
 
     def __init__(self, timestamp: float | datetime) -> None:
-        self._now = _seconds(timestamp)
+        self._now = _arguments.time("timestamp", timestamp)
         _clock.freeze(math.floor(self._now))
 
     def __repr__(self) -> str:
@@ -36,9 +38,10 @@ class Clock:
             seconds: how far ahead; back if it is negative.
 
         Raises:
+            TypeError: it is not a number.
             ValueError: it is not finite, or out of all range.
         """
-        self.at(self._now + _seconds(seconds))
+        self.at(self._now + _arguments.seconds("seconds", seconds))
 
     def at(self, timestamp: float | datetime) -> None:
         """Put it somewhere else.
@@ -47,9 +50,10 @@ class Clock:
             timestamp: Unix seconds, or an aware `datetime`.
 
         Raises:
+            TypeError: it is neither.
             ValueError: it is naive, not finite, or out of all range.
         """
-        self._now = _seconds(timestamp)
+        self._now = _arguments.time("timestamp", timestamp)
         _clock.freeze(math.floor(self._now))
 
 
@@ -79,18 +83,3 @@ def stop_clock(timestamp: float | datetime | None = None) -> Generator[Clock, No
         yield clock
     finally:
         _clock.freeze(before)
-
-
-def _seconds(timestamp: float | datetime) -> float:
-    """Return a time, or a span, in seconds."""
-    if isinstance(timestamp, datetime):
-        if timestamp.utcoffset() is None:
-            raise ValueError("timestamp is a naive datetime; give it a time zone, such as datetime.now(timezone.utc)")
-        timestamp = timestamp.timestamp()
-    if not math.isfinite(timestamp) or abs(timestamp) > _FURTHEST:
-        raise ValueError(f"a time is a finite number of Unix seconds, and not {timestamp}")
-    return timestamp
-
-
-_FURTHEST = 1e12
-"""Seconds; further away than a `datetime` goes."""

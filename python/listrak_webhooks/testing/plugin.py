@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listrak_webhooks.exceptions import ConfigurationError
 
+from . import _arguments
 from .clock import stop_clock
 from .sender import Sender
 
@@ -59,6 +60,8 @@ def _marked(item: pytest.Item) -> _Marked:
         if unknown:
             raise ConfigurationError(f"@pytest.mark.listrak takes secret=… and now=…, and not {unknown[0]}")
         options = {**marker.kwargs, **options}
+    if options.get("now") is not None:
+        _arguments.time("@pytest.mark.listrak(now=…)", options["now"])
     return _Marked(**options)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from listrak_webhooks import _clock
 from listrak_webhooks._core import SIGNATURE_HEADER, TIMESTAMP_HEADER
 
+from ._odd_bodies import ODD_BODIES, forms_of
 from .builders import Delivery, cart, line
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ LARGE = 300_000
 
 HUGE = 4 * 1024 * 1024 + 1
 """Bytes; more than a `Webhook` takes unless it is told otherwise."""
+
+TOLERANCE = 900
+"""Seconds by which a clock may be wrong, unless a `Webhook` is told otherwise."""
 
 DAY = 86_400
 """Seconds; further away than a sensible tolerance."""
@@ -65,12 +69,14 @@ class Answer:
         location: where a redirect leads to.
         seconds: how long it took.
         error: what was raised instead, for people.
+        is_unreachable: whether it was raised because nothing listens.
     """
 
     status: int | None
     location: str | None = None
     seconds: float = 0.0
     error: str | None = None
+    is_unreachable: bool = False
 
     def __str__(self) -> str:
         return f"{self.status}" if self.status is not None else self.error or "no answer"
@@ -191,6 +197,13 @@ def _not_unauthentic(status: int) -> Level:
     return "red" if status in {401, 403} else "green"
 
 
+HANDLED = (_handled, _repeated)
+"""How it is judged what must be accepted."""
+
+REJECTED = _rejected
+"""How it is judged what must be rejected."""
+
+
 class Material:
     """What deliveries are made of. No two of them are the same, so that a replay guard tells them apart.
 
@@ -223,6 +236,17 @@ class Material:
         """Return a genuine delivery of any bytes."""
         now = _clock.second() if self._now is None else self._now
         return Delivery(body).signed(self._secret, int(now // 1), encoding)
+
+    def forms(self) -> list[tuple[str, SignedDelivery]]:
+        """Return one delivery in the forms in which an endpoint may write it again, each with its name."""
+        body = self._next().body if self._delivery is None else self._delivery.body
+        return [(name, self.signed(form)) for name, form in forms_of(body)]
+
+    @property
+    def seconds_ahead(self) -> int:
+        """How far the time of signing is from the package's clock, in seconds; 0 if it is tolerated."""
+        ahead = 0 if self._now is None else int(self._now // 1) - _clock.second()
+        return ahead if abs(ahead) > TOLERANCE else 0
 
     def _next(self) -> Delivery:
         self._made += 1
@@ -268,8 +292,8 @@ def _reserialized(signed: SignedDelivery) -> SignedDelivery:
         return signed.bit_flipped()
 
 
-def _of(body: bytes) -> Callable[[Material], list[Request]]:
-    return lambda material: [_post(material.signed(body))]
+def _odd(change: Callable[[bytes], bytes]) -> Callable[[Material], list[Request]]:
+    return lambda material: [_post(material.signed(change(material.genuine().body)))]
 
 
 def _without(header: str) -> Callable[[Material], list[Request]]:
@@ -289,17 +313,6 @@ _CHECK_THE_MAC = "compare the MAC of the body and the timestamp, and reject what
 _CHECK_THE_TIME = "compare the timestamp with the clock, both ways"
 _NEED_BOTH = "reject a delivery without both headers before anything is read from it"
 _ANY_BODY = "a genuine delivery may hold any bytes: verify them as they are, and let the handler say 400 at most"
-
-_ODD_BODIES = [
-    ("empty_body", "a genuine empty body", b""),
-    ("not_json", "a genuine body that is not JSON", b"campaign=vip-mailer&email=jane@example.com"),
-    ("json_without_object", "a genuine JSON list", b"[1,null]"),
-    ("nul_bytes", "a genuine body with NUL", b'{"campaign":"a\0b\\u0000"}\0'),
-    ("invalid_utf8", "a genuine body that is not UTF-8", b'{"campaign":"caf\xe9 \xff\xfe"}'),
-    ("lone_surrogate", "genuine JSON with half a character", b'{"campaign":"\\ud83d"}'),
-    ("byte_order_mark", "a genuine body with a byte order mark", b'\xef\xbb\xbf{"campaign":"vip-mailer"}'),
-    ("deep_json", "genuine JSON, nested deeply", b'{"a":' * 5_000 + b"1" + b"}" * 5_000),
-]
 
 PROBES: list[Probe] = [
     Probe("genuine_base64", "genuine, signature in base64", "200", _genuine, _handled, _BOTH),
@@ -350,8 +363,8 @@ PROBES: list[Probe] = [
         "respond to POST alone",
     ),
     *(
-        Probe(name, what, "no 401 and no 5xx", _of(body), _not_unauthentic, _ANY_BODY)
-        for name, what, body in _ODD_BODIES
+        Probe(name, what, "no 401 and no 5xx", _odd(change), _not_unauthentic, _ANY_BODY)
+        for name, what, change in ODD_BODIES
     ),
 ]  # fmt: skip
 """What is tried, in this order."""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from listrak_webhooks import _clock
 from listrak_webhooks._core import Webhook
 
-from . import _clients
+from . import _arguments, _clients
 from ._delivery import Delivery, SignedDelivery
 from .check import acheck, check
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from listrak_webhooks._types import Secrets, SigningEncoding
 
 
@@ -23,10 +25,12 @@ class Sender:
 
     Args:
         secret: the secret of the endpoint, as for `Webhook`.
-        now: the Unix second at which deliveries are sent; the second at which it is sent by default.
+        now: the time of the signatures, in Unix seconds or as an aware `datetime`; the present by default. It does not
+            move the endpoint's clock: `stop_clock` does.
 
     Raises:
         ConfigurationError: the secret cannot be one.
+        TypeError, ValueError: `now` cannot be a time.
 
     Example:
         >>> from flask import Flask
@@ -42,8 +46,8 @@ class Sender:
         'jane@example.com'
     """
 
-    def __init__(self, secret: Secrets, now: float | None = None) -> None:
-        self._now = now
+    def __init__(self, secret: Secrets, now: float | datetime | None = None) -> None:
+        self._now = None if now is None else _arguments.time("now", now)
         self._secret = secret
         self._webhook = Webhook(secret)
 
@@ -64,6 +68,7 @@ class Sender:
         """
         if isinstance(delivery, SignedDelivery):
             return delivery
+        _check_delivery(delivery)
         now = _clock.second() if self._now is None else self._now
         return delivery.signed(self._secret, int(now // 1), encoding)
 
@@ -79,7 +84,8 @@ class Sender:
             The client's own answer.
 
         Raises:
-            TypeError: the client is not one of those above, or it is asynchronous.
+            TypeError: the client is not one of those above, or it is asynchronous; or another argument is not what it
+                should be.
             Exception: what the client raises, such as an exception of the handler.
         """
         return _clients.only_answer(_clients.send(client, self._request(delivery, path)))
@@ -108,12 +114,38 @@ class Sender:
             def test_endpoint(listrak, client):
                 listrak.check(client, path="/listrak")
         """
+        _check_arguments(path, delivery, "check(client, path)")
         check(client, path, secret=self._secret, now=self._now, delivery=delivery)
 
     async def acheck(self, client: Any, path: str, *, delivery: Delivery | None = None) -> None:
         """Do what `check` does, through an asynchronous client."""
+        _check_arguments(path, delivery, "acheck(client, path)")
         await acheck(client, path, secret=self._secret, now=self._now, delivery=delivery)
 
     def _request(self, delivery: Delivery | SignedDelivery, path: str) -> _clients.Request:
+        _check_arguments(path, delivery, "send(client, delivery, path)", SignedDelivery)
         signed = self.signed(delivery)
         return _clients.Request("POST", path, signed.body, signed.headers)
+
+
+_NOT_PATHS: tuple[type[Any], ...] = (Delivery, SignedDelivery, bytes, int, float, dict, type(None))
+
+
+def _check_arguments(path: object, delivery: object, call: str, *also: type) -> None:
+    """Raise if what is given is not a delivery and a path, because they are swapped, say."""
+    __tracebackhide__ = True
+    if delivery is not None or also:
+        _check_delivery(delivery, call, *also)
+    # A lazy object and the URL of a client are paths too.
+    if isinstance(path, _NOT_PATHS) or _clients.is_known(path):
+        raise TypeError(f"path must be a str, such as '/listrak', not {_arguments.kind_of(path)}; the call is {call}")
+
+
+def _check_delivery(delivery: object, call: str = "", *also: type) -> None:
+    __tracebackhide__ = True
+    if isinstance(delivery, (Delivery, *also)):
+        return
+    kind = _arguments.kind_of(delivery)
+    signed = "; it is signed here" if isinstance(delivery, SignedDelivery) else ""
+    rest = f"; the call is {call}" if also else ""
+    raise TypeError(f"delivery must be a Delivery, such as cart() or Delivery(body=b'…'), not {kind}{signed}{rest}")

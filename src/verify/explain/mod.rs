@@ -74,9 +74,8 @@ pub fn explain(
     };
     let causes = match refusal {
         Refusal::BodyTooLarge { .. } => Vec::new(),
-        Refusal::StaleTimestamp { skew, .. } if *skew > A_DAY => vec![proven(Accident::ReplayedLate, seconds(*skew))],
-        Refusal::StaleTimestamp { skew, .. } => vec![proven(Accident::ClockAhead, seconds(*skew))],
-        Refusal::FutureTimestamp { skew, .. } => vec![proven(Accident::ClockBehind, seconds(*skew))],
+        Refusal::StaleTimestamp { skew, .. } => vec![of_time(OutsideWindow::Stale { skew: *skew })],
+        Refusal::FutureTimestamp { skew, .. } => vec![of_time(OutsideWindow::Future { skew: *skew })],
         _ => {
             let mut search = Search::new(verifier, others, received, &timestamps, &signatures);
             match search.run() {
@@ -94,15 +93,28 @@ pub fn explain(
 /// What is wrong with the time too, once everything else is undone.
 fn clock(verifier: &Verifier, sent: Option<&[u8]>, now: i64) -> Option<Cause> {
     let sent = timestamp::parse(sent?)?;
-    match timestamp::check_window(sent, now, verifier.tolerance).err()? {
-        OutsideWindow::Stale { skew } if skew > A_DAY => Some(proven(Accident::ReplayedLate, seconds(skew))),
-        OutsideWindow::Stale { skew } => Some(proven(Accident::ClockAhead, seconds(skew))),
-        OutsideWindow::Future { skew } => Some(proven(Accident::ClockBehind, seconds(skew))),
+    let outside = timestamp::check_window(sent, now, verifier.tolerance).err()?;
+    Some(of_time(outside))
+}
+
+/// What a time outside the tolerance means, in a genuine delivery.
+fn of_time(outside: OutsideWindow) -> Cause {
+    match outside {
+        OutsideWindow::Stale { skew } if skew > A_DAY => {
+            proven(Accident::ReplayedLate, format!("it was signed {} ago", span(skew)))
+        }
+        OutsideWindow::Stale { skew } => proven(Accident::ClockAhead, format!("the clocks differ by {}", span(skew))),
+        OutsideWindow::Future { skew } => proven(Accident::ClockBehind, format!("the clocks differ by {}", span(skew))),
     }
 }
 
-fn seconds(skew: i64) -> String {
-    format!("by {skew} seconds")
+/// A span of seconds in words: in days if it is longer than two.
+fn span(seconds: i64) -> String {
+    if seconds > 2 * A_DAY {
+        format!("{} days", seconds / A_DAY)
+    } else {
+        format!("{seconds} seconds")
+    }
 }
 
 fn proven(accident: Accident, detail: String) -> Cause {
@@ -244,6 +256,13 @@ mod tests {
         assert_eq!(names(b"{\"a\":1}\n", &genuine), ["newline_added"]);
         assert_eq!(names(b"{\"a\": 1}", &genuine), ["body_reserialized"]);
         assert_eq!(names(b"{\"a\":2}", &genuine), [""; 0]);
+    }
+
+    #[test]
+    fn a_span_is_in_days_once_it_is_longer_than_two() {
+        assert_eq!(span(901), "901 seconds");
+        assert_eq!(span(2 * A_DAY), "172800 seconds");
+        assert_eq!(span(95_619_244), "1106 days");
     }
 
     #[test]
