@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 Style: TypeAlias = Literal["camel", "pascal", "snake", "lower"]
 
 
-def _names(view: str) -> dict[str, str]:
+# `marker` is no attribute, and the keyword `style` is the style of the names.
+_OTHERS = {"marker", "style"}
+
+
+def _names(view: str, without: Set[str] = frozenset(_OTHERS)) -> dict[str, str]:
     """Return the first of the built-in names of each attribute of a view."""
     prefix = f"{view}."
-    aliases = built_in_aliases().items()
-    return {concept.removeprefix(prefix): names[0] for concept, names in aliases if concept.startswith(prefix)}
+    names = {
+        concept.removeprefix(prefix): names[0]
+        for concept, names in built_in_aliases().items()
+        if concept.startswith(prefix)
+    }
+    return {attribute: name for attribute, name in names.items() if attribute not in without}
 
 
 LINE = _names("items")
 # Inside a cart its own fields have short names.
 CART = {"link": "link", "stage": "stage", "source": "source", "total": "total"}
 ORDER = _names("order")
-PRODUCT = {
-    **{attribute: name for attribute, name in LINE.items() if attribute not in {"quantity", "total"}},
-    **_names("product"),
-    "name": "title",
-}
+PRODUCT = {**_names("items", {"quantity", "total"}), **_names("product"), "name": "title"}
 PAGE = _names("page")
-for _fields in (ORDER, PRODUCT):
-    del _fields["marker"]
-# The keyword is the style of the names.
-del PRODUCT["style"]
 
 CONTACT = {"email": "email", "phone": "phone", "coupons": "couponCodes"}
 
