@@ -14,6 +14,7 @@ from ._arguments import is_list, is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
 Style: TypeAlias = Literal["camel", "pascal", "snake", "lower"]
 
@@ -22,7 +23,7 @@ Style: TypeAlias = Literal["camel", "pascal", "snake", "lower"]
 _OTHERS = {"marker", "style"}
 
 
-def _names(view: str, without: Set[str] = frozenset(_OTHERS)) -> dict[str, str]:
+def _names(view: str, without: AbstractSet[str] = frozenset(_OTHERS)) -> dict[str, str]:
     """Return the first of the built-in names of each attribute of a view."""
     prefix = f"{view}."
     names = {
