@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._wire import Answer
 
 OK_STATUS = 200
@@ -14,6 +16,12 @@ SLOW_SECONDS = 2.0
 SKEW_SECONDS = 60
 TOLERANCE_SECONDS = 900
 CERTIFICATE_DAYS = 21
+
+
+OTHER_KIND = (
+    "Its handler may not take this kind of delivery: choose the kind that it is for with --journey, or pass a body that "
+    "it takes with --body."
+)
 
 
 class Finding(NamedTuple):
@@ -95,13 +103,18 @@ def _advice_on(answer: Answer, advice: str) -> str:
         405: "The path does not take POST: compare the URL with the route of the endpoint, to the last slash.",
         411: "The server wants a Content-Length: allow bodies in chunks.",
         413: "A limit on the size of a body is too low: raise it, in the framework and in each proxy, to 4 MiB.",
+        415: f"The endpoint does not take this kind of content. {OTHER_KIND}",
         417: "The server rejects `Expect: 100-continue`: allow it.",
+        422: f"The endpoint understands the delivery and does not take its content. {OTHER_KIND}",
         429: "A rate limit rejects deliveries: exempt this path from it.",
     }
     if answer.status in known:
         return known[answer.status]
     if is_failure(answer):
-        return "The endpoint fails: its own log says why. Listrak does not send the delivery again."
+        return (
+            f"The endpoint fails on a genuine delivery: its own log says why. {OTHER_KIND} Listrak does not send a "
+            "delivery again."
+        )
     return advice or "The endpoint rejects a genuine delivery: its own log should say why."
 
 
@@ -111,6 +124,34 @@ NOTHING_ACCEPTED = Finding(
     "whether forged and old deliveries are rejected cannot be told, as genuine ones are rejected too",
     "Mend the red findings, and check again.",
 )
+
+
+def not_tried(answers: Sequence[Answer]) -> Finding:
+    """Return that nothing is known of forgeries, as the endpoint does not get as far as looking at a delivery.
+
+    Args:
+        answers: what came back for genuine deliveries.
+    """
+    reasons = " or ".join(dict.fromkeys(map(told, answers)))
+    return Finding(
+        "forgeries",
+        "yellow",
+        f"forged and old deliveries could not be tried, because genuine ones are not accepted: {reasons}",
+        "Mend the red findings, and check again.",
+    )
+
+
+def of_variant(name: str, what: str, answer: Answer) -> Finding:
+    """Return the finding for a form of a genuine delivery that was not accepted, and not for its signature."""
+    if answer.status in NOT_JSON:
+        return Finding(
+            name,
+            "yellow",
+            f"{what}: not accepted, {told(answer)}, which is not its response to a forged delivery",
+            "The handler may reject a field that it does not expect, here `check`. Listrak may add fields at any time: "
+            "ignore those that are not known.",
+        )
+    return of_genuine(name, what, answer)
 
 
 def of_bad(name: str, what: str, answer: Answer, advice: str) -> Finding:
