@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import email.utils
+import math
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from ._content import Content
     from ._target import Target
 
+LONGEST_SECONDS = 180.0
+"""After this nothing more is sent, so that a check of an endpoint that is slow to respond has an end."""
+
 AT_ONCE = 4
 """Requests that are under way at the same time, after the first, whose times are measured."""
 
@@ -52,6 +56,10 @@ _UNLIKE_ADVICE = (
     "consumes or changes the body before it is verified, or the clocks differ: see the other findings."
 )
 _NOT_AN_ENDPOINT = {404, 405}
+
+
+class _TooLongError(Exception):
+    """The check has taken as long as it may."""
 
 
 class Check:
@@ -78,10 +86,19 @@ class Check:
         self._of_a_mismatch = {400, 401, 403}
         """The statuses of a delivery whose signature does not match."""
         self._times: list[float] = []
+        self._end = math.inf
         self._skew: float | None = None
 
     def run(self) -> Iterator[Finding]:
-        """Yield the findings."""
+        """Yield the findings as they come."""
+        self._end = time.monotonic() + LONGEST_SECONDS
+        try:
+            yield from self._run()
+        except _TooLongError:
+            yield from self._about_responses()
+            yield findings.unfinished(LONGEST_SECONDS)
+
+    def _run(self) -> Iterator[Finding]:
         address = list(self._address())
         yield from address
         if any(each.level == "red" for each in address):
@@ -165,6 +182,8 @@ class Check:
         return Signer(self._secret, self._content, form)
 
     def _send(self, probe: Probe, signer: Signer | None = None) -> Answer:
+        if time.monotonic() > self._end:
+            raise _TooLongError
         answer = self._wire.exchange(probe.make(signer or self._signer))
         self._on_answer(probe.what)
         return answer

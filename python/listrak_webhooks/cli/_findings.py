@@ -19,8 +19,15 @@ CERTIFICATE_DAYS = 21
 
 
 OTHER_KIND = (
-    "Its handler may not take this kind of delivery: choose the kind that it is for with --journey, or pass a body that "
-    "it takes with --body."
+    "Its handler may not take this kind of delivery: choose the kind that it is for with --journey, or pass a body "
+    "that it takes with --body."
+)
+
+
+_CHUNKED = (
+    "The server may not support a body in chunks (`Transfer-Encoding: chunked`), which HTTP/1.1 requires: take a "
+    "server that does, or put a proxy in front of it that reads the whole body and sends its length, as nginx does. "
+    "Whether Listrak sends chunks is not documented."
 )
 
 
@@ -65,7 +72,8 @@ def of_genuine(name: str, what: str, answer: Answer) -> Finding:
     """
     if is_accepted(answer):
         return Finding(name, "green", f"{what}: accepted with {answer.status}")
-    return Finding(name, "red", f"{what}: not accepted, {told(answer)}", _advice_on(answer, ""))
+    advice = _CHUNKED if name == "chunked" and not is_redirect(answer) else ""
+    return Finding(name, "red", f"{what}: not accepted, {told(answer)}", advice or _advice_on(answer, ""))
 
 
 def of_first(name: str, what: str, answer: Answer, advice: str) -> Finding:
@@ -83,6 +91,13 @@ def of_first(name: str, what: str, answer: Answer, advice: str) -> Finding:
             "yellow",
             f"{what}: accepted with {answer.status}",
             "Respond with 200: Listrak does not document that it takes other codes as success.",
+        )
+    if is_accepted(answer) and answer.problem:
+        return Finding(
+            name,
+            "yellow",
+            f"{what}: accepted with {answer.status}, but {answer.problem}",
+            "Respond with an empty body, or with one whose length is right: Listrak may wait for its end.",
         )
     finding = of_genuine(name, what, answer)
     return finding._replace(advice=_advice_on(answer, advice)) if finding.level == "red" else finding
@@ -224,6 +239,20 @@ def of_limit(largest: int | None, smallest_rejected: str, words: str, answer: An
         f"a genuine body of 3 MiB: not accepted, {told(answer)}; {bound}",
         "A cart can be larger than 100 kB. Raise the limit to 4 MiB, in the framework (Express: "
         "express.raw({limit: '4mb'})) and in each proxy (nginx: client_max_body_size 4m).",
+    )
+
+
+def unfinished(seconds: float) -> Finding:
+    """Return that the check took too long.
+
+    Args:
+        seconds: how long a check may take.
+    """
+    return Finding(
+        "unfinished",
+        "red",
+        f"the check was ended after {seconds:.0f} seconds: what is not among the findings was not tried",
+        "The endpoint is too slow, or does not end its responses: mend that, and check again.",
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listrak_webhooks._extras import importing
 
-from ._problems import NO_ANSWER_SECONDS, problem_of
+from ._problems import NO_ANSWER_SECONDS, problem_of, protocol_problem_of
 
 with importing("httpx2", needed_by="send"):
     import httpx2
@@ -163,7 +163,7 @@ def _problem_of(error: Exception) -> str:
     if deepest is not None:
         return problem_of(deepest)
     if isinstance(error, httpx2.RemoteProtocolError):
-        return f"the response is not HTTP: {error}"
+        return protocol_problem_of(error)
     if isinstance(error, httpx2.NetworkError):
         return "the connection was closed"
     return str(error) or type(error).__name__

@@ -46,6 +46,8 @@ def command(  # noqa: PLR0913
     check_standard_input({"--body": body_file, "--secret-file": secret_file})
     secret = secrets_of(secret_file, secret_env)
     body = body_of(body_file)
+    if body == b"":
+        raise click.UsageError("the file of --body is empty, as no delivery is; pass one with a body")
     # They need HTTP and the test kit, which the help and a mistake in the call do not.
     from ._checking import Check  # noqa: PLC0415
     from ._content import Content  # noqa: PLC0415
