@@ -45,10 +45,10 @@ def protocol_problem_of(error: Exception) -> str:
     message = str(error)
     if message.startswith("Server disconnected"):
         return NO_RESPONSE
-    if message.startswith("Remotely closed"):
-        return ""
     if message.startswith("peer closed connection"):
         return _CUT
+    if message.endswith("closed connection"):
+        return NO_RESPONSE
     # h11 shows what it has read as Python writes it.
     shown = re.sub(r"bytearray\((b.*)\)", lambda found: _text_of(found[1]), message, flags=re.DOTALL)
     return f"the response is not HTTP: {shown[:MOST_OF_A_MESSAGE]}"

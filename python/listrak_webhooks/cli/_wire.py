@@ -169,7 +169,6 @@ class _Exchange:
         self._deadline = deadline
         self._http = h11.Connection(h11.CLIENT)
         self._progress = _Progress()
-        self._received = 0
 
     def run(self, target: Target, request: Request) -> Answer:
         start = time.monotonic()
@@ -180,7 +179,7 @@ class _Exchange:
                 self._send(_head_of(target, request), request)
             self._read(until_complete=True)
         except h11.RemoteProtocolError as error:
-            problem = protocol_problem_of(error) if self._received else NO_RESPONSE
+            problem = protocol_problem_of(error)
         except TimeoutError as error:
             endless = f"the body of the response does not end within {BODY_SECONDS:.0f} seconds"
             problem = problem_of(error) if self._progress.status is None else endless
@@ -230,7 +229,6 @@ class _Exchange:
 
     def _receive(self) -> None:
         data = self._socket.recv(_PIECE)
-        self._received += len(data)
         self._http.receive_data(data)
 
     def _take_events(self, *, until_complete: bool) -> bool:
