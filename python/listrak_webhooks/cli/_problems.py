@@ -47,7 +47,7 @@ def protocol_problem_of(error: Exception) -> str:
         return NO_RESPONSE
     if message.startswith("peer closed connection"):
         return _CUT
-    if message.endswith("closed connection"):
+    if message.endswith("closed connection") or "ConnectionClosed" in message:
         return NO_RESPONSE
     # h11 shows what it has read as Python writes it.
     shown = re.sub(r"bytearray\((b.*)\)", lambda found: _text_of(found[1]), message, flags=re.DOTALL)

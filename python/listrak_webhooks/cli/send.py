@@ -120,6 +120,8 @@ def _show(summary: Summary) -> None:
     rows += [("no answer", f"{count}: {problem}") for problem, count in sorted(summary.problems.items())]
     say_table(rows)
     latencies = [(name, f"{value:.1f} ms") for name, value in summary.latencies().items() if value is not None]
-    if latencies:
+    if len(summary.seconds) == 1:
+        say(f"time to answer  {latencies[0][1]}")
+    elif latencies:
         say("time to answer")
         say_table(latencies)
