@@ -42,7 +42,7 @@ def command(  # noqa: PLR0913
     """Say whether a delivery is genuine; exits 0 if it is and 1 if it is not.
 
     BODY is a file, taken byte for byte; - is the standard input. The headers are --headers, or --timestamp and
-    --signature.
+    --signature. Further --secret-file are previous secrets.
     """
     check_standard_input({"BODY": body, "--headers": headers, **secret_sources(secret_files)})
     webhook = webhook_of(secret_files[0] if secret_files else None, secret_env, secret_files[1:])
@@ -66,6 +66,8 @@ def command(  # noqa: PLR0913
 
 def _description_of(event: Event, now: float | None) -> str:
     age = int(_clock.now() if now is None else now) - event.timestamp
-    which = "the current secret" if event.secret_index == 0 else "a previous secret"
+    which = ("the current secret", "the previous secret", f"previous secret {event.secret_index}")[
+        min(event.secret_index, 2)
+    ]
     away = f"{age} s ago" if age >= 0 else f"{-age} s in the future"
     return f"sent {event.sent_at:%Y-%m-%d %H:%M:%S} UTC ({away}), signed in {event.encoding} with {which}"
