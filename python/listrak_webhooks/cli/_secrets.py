@@ -33,24 +33,26 @@ _ENV = click.option(
 
 def secret_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for one secret."""
-    return _file_option("secret_file", "", _only_one)(_ENV(function))
+    return _with_files(function, "secret_file", callback=_only_one)
 
 
 def rotated_secret_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for a secret and the previous ones."""
     more = " Of several, the first is the current secret, and the others are previous ones."
-    return _file_option("secret_files", more)(_ENV(function))
+    return _with_files(function, "secret_files", more)
 
 
 def many_secrets_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for a secret and those of other webhooks."""
     more = " Of several, the first is this endpoint's, and the others are those of other webhooks."
-    return _file_option("secret_files", more)(_ENV(function))
+    return _with_files(function, "secret_files", more)
 
 
-def _file_option(name: str, more: str, callback: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def _with_files(
+    function: Callable[..., Any], name: str, more: str = "", callback: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     # Several are taken in each case: of an option that is for one value, Click takes the last without a word.
-    return click.option(
+    option = click.option(
         "--secret-file",
         name,
         metavar="PATH",
@@ -58,6 +60,8 @@ def _file_option(name: str, more: str, callback: Callable[..., Any] | None = Non
         callback=callback,
         help=f"The file with the secret; - is the standard input.{more}",
     )
+    decorated: Callable[..., Any] = option(_ENV(function))
+    return decorated
 
 
 def _only_one(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
