@@ -87,7 +87,7 @@ def test_the_deliveries_are_carts_unless_it_is_said() -> None:
         assert call("check", url(port)).status == 0
 
 
-@pytest.mark.parametrize("status", [500, 422, 415])
+@pytest.mark.parametrize("status", [500, 422, 415, 400])
 def test_a_handler_that_does_not_take_the_delivery_is_told_of_the_options(status: int) -> None:
     """A failure on a genuine delivery may be one of the handler, which is for another kind."""
     with plain_endpoint(Handler(KINDS["order"], status)) as port:

@@ -229,7 +229,7 @@ def test_the_time_to_answer_is_that_of_the_endpoint() -> None:
             async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
                 await asyncio.sleep(0.5)  # a pool that is made, a name that is looked up
                 await request.extensions["trace"]("http11.send_request_headers.started", {})
-                return httpx2.Response(200)
+                return httpx2.Response(200, stream=httpx2.ByteStream(b""))
 
         async with httpx2.AsyncClient(transport=SlowToConnect()) as client:
             await _sending._send_one(client, "http://shop.example.com/", _sending.Outgoing(b"", {}), summary)
@@ -275,6 +275,20 @@ def test_ctrl_c_ends_with_a_summary() -> None:
     assert 5 <= found["statuses"]["200"] <= len(endpoint.received)
     assert b"Interrupted after" in err
     assert b"Traceback" not in err
+
+
+def test_an_interruption_that_comes_with_an_answer_is_not_lost() -> None:
+    """Nothing more is sent, even where the cancellation of the request was lost."""
+    summary = Summary()
+
+    def on_answer(_: str) -> None:
+        summary.interrupted = True
+
+    with plain_endpoint(Endpoint()) as port:
+        prepare = [_sending.Outgoing(b"", {})]
+        plan = _sending.Plan(url(port), 50, None, 1, lambda _: prepare)
+        assert asyncio.run(_sending.send_until_interrupted(plan, summary, on_answer))
+    assert summary.sent == 1
 
 
 @pytest.mark.parametrize("command", ["send", "demo", "check"])

@@ -130,7 +130,8 @@ def _advice_on(answer: Answer, advice: str) -> str:
             f"The endpoint fails on a genuine delivery: its own log says why. {OTHER_KIND} Listrak does not send a "
             "delivery again."
         )
-    return advice or "The endpoint rejects a genuine delivery: its own log should say why."
+    advice = advice or "The endpoint rejects a genuine delivery: its own log should say why."
+    return f"{advice} {OTHER_KIND}" if answer.status == 400 else advice  # noqa: PLR2004
 
 
 NOTHING_ACCEPTED = Finding(

@@ -45,6 +45,9 @@ class Summary:
     seconds: list[float] = field(default_factory=list[float])
     """How long each answer took, from the first byte sent to the last one received."""
 
+    interrupted: bool = False
+    """Ctrl-C was pressed."""
+
     @property
     def failed(self) -> int:
         """How many got no answer."""
@@ -94,14 +97,20 @@ class Plan(NamedTuple):
 async def send_until_interrupted(plan: Plan, summary: Summary, on_answer: Callable[[str], None]) -> bool:
     """Do what `send_all` does until Ctrl-C; whether that ended it."""
     run = asyncio.ensure_future(send_all(plan, summary, on_answer))
+
+    def interrupt() -> None:
+        # Before Python 3.12 `wait_for` loses a cancellation that comes together with an answer.
+        summary.interrupted = True
+        run.cancel()
+
     # Before Python 3.11 Ctrl-C would otherwise strike in the middle of anything.
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.cancel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
     try:
         await run
     except asyncio.CancelledError:
         return True
-    return False
+    return summary.interrupted
 
 
 async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None]) -> None:
@@ -118,6 +127,8 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
 
         async def work() -> None:
             for number in numbers:
+                if summary.interrupted:
+                    return
                 if plan.rate is not None:
                     await asyncio.sleep(max(0.0, start + number / plan.rate - time.monotonic()))
                 for outgoing in plan.prepare(number):
