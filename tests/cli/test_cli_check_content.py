@@ -132,14 +132,26 @@ def test_a_body_of_ones_own_may_be_anything(body: bytes) -> None:
     assert findings_of(result)["body_unchanged"]["level"] == "green"
 
 
-def test_a_field_that_the_handler_does_not_expect_is_not_a_changed_body() -> None:
+@pytest.mark.parametrize("status", [422, 400])
+def test_a_field_that_the_handler_does_not_expect_is_not_a_changed_body(status: int) -> None:
     """A strict handler rejects what it does not know with another status than a forgery."""
     known = {"cart", "email", "phone", "couponCodes"}
-    with plain_endpoint(Handler(lambda content: {*content} <= known, 422)) as port:
+    with plain_endpoint(Handler(lambda content: {*content} <= known, status)) as port:
         result = call("check", url(port), "--json")
     assert levels(result, "red") == set()
     assert {"numbers", "escapes", "not_ascii"} <= levels(result, "yellow")
     assert findings_of(result)["body_unchanged"]["level"] == "green"
+
+
+@pytest.mark.parametrize(("journey", "known"), [("page", {"page", "data"}), ("custom", {"campaign", "template"})])
+def test_a_strict_handler_takes_the_large_body(journey: str, known: set[str]) -> None:
+    """It has no field that is not in the others, and is as large as it says."""
+    known = {*known, "email", "phone", "couponCodes"}
+    endpoint = Handler(lambda content: {*content} <= known, 422)
+    with plain_endpoint(endpoint) as port:
+        result = call("check", url(port), "--journey", journey, "--json")
+    assert levels(result, "red") == set()
+    assert 2_500_000 < max(map(len, endpoint.bodies)) < 4_000_000
 
 
 def test_a_journey_and_a_body_are_a_mistake() -> None:

@@ -55,15 +55,14 @@ class Content:
         return json.dumps(self.fields(), separators=(",", ":")).encode()
 
     def large(self, size: int) -> dict[str, Any]:
-        """Return the fields of a delivery of about `size` bytes: a long list of items."""
+        """Return the fields of a delivery of about `size` bytes, as far as it has a list of items that can be long."""
         fields = self.fields()
         cart = fields.get("cart")
         holder = cast("dict[str, Any]", cart) if isinstance(cart, dict) and "items" in cart else fields
         items = holder.get("items")
-        if not isinstance(items, list) or not items:
-            items = [{"sku": "SHIRT-M-RED", "name": "Linen shirt", "price": "49.99", "quantity": 1}]
-        one = cast("list[object]", items)
-        holder["items"] = one * max(1, size // len(json.dumps(one, separators=(",", ":"))))
+        if isinstance(items, list) and items:
+            some = cast("list[object]", items)
+            holder["items"] = some * max(1, size // len(json.dumps(some, separators=(",", ":"))))
         return fields
 
     def second_for(self, body: bytes) -> int:
