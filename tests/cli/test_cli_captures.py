@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import click
 import pytest
 from listrak_webhooks.cli._capture import Capture, parse_capture
 from support.command_line import DANGEROUS, call
-from support.helpers import BODY, NOW, headers_for
+from support.helpers import BODY, NOW, PATIENCE, headers_for
 
 PAIRS = [("Host", "shop.example.com"), *headers_for().items()]
 HEAD = b"POST /listrak?a=1 HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in PAIRS).encode()
@@ -78,6 +79,11 @@ class TestJson:
             (entry(received_at=True), "received_at"),
             (entry(received_at=10**400), "received_at"),
             (entry(received_at=float("nan")), "received_at"),
+            (entry(received_at=1e30), "received_at"),
+            (entry(received_at=-1e30), "received_at"),
+            (entry(received_at=NOW * 1000), "received_at"),
+            (b'{"campaign": "x"}', "add --headers FILE"),
+            (b"{1}", "add --headers FILE"),
             (entry(method=1), "method"),
             (entry(path=[]), "path"),
         ],
@@ -143,14 +149,43 @@ class TestRaw:
         """It may have been formatted on its way."""
         assert parse_capture(HEAD + LENGTH + b"\r\n" + BODY + b"more").body == BODY + b"more"
 
-    def test_curl_without_a_body(self) -> None:
-        """`curl -v` does not show what it sent."""
-        assert parse_capture(curled(HEAD + LENGTH) + b"* done\n< HTTP/1.1 200 OK\n").body == b""
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            b"",
+            b"* done\n< HTTP/1.1 200 OK\n",
+            b"} [52 bytes data]\n* upload completely sent off: 52 bytes\n< HTTP/1.1 200 OK\n",
+        ],
+    )
+    def test_curl_without_a_body(self, rest: bytes) -> None:
+        """`curl -v` does not show what it sent, which says nothing of the delivery."""
+        with pytest.raises(click.UsageError, match="this capture has no body; use explain BODY --headers FILE"):
+            parse_capture(b"} [5 bytes data]\n" + curled(HEAD + LENGTH) + rest)
+
+    def test_curl_that_sent_an_empty_body(self) -> None:
+        """Its length says so."""
+        assert parse_capture(curled(HEAD + b"Content-Length: 0\r\n") + b"< HTTP/1.1 200 OK\n").body == b""
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+    def test_text_in_another_encoding(self, encoding: str) -> None:
+        """Windows writes a mark at the beginning, or UTF-16, as of a file of --headers."""
+        mark = "" if encoding in {"utf-8-sig", "utf-16"} else "\ufeff"
+        for data in (entry(), HEAD + LENGTH + b"\r\n" + BODY):
+            capture = parse_capture((mark + data.decode()).encode(encoding))
+            assert (capture.method, capture.path, capture.body) == ("POST", "/listrak" + capture.path[8:], BODY)  # type: ignore[index]
+
+    def test_a_long_file_is_read_in_one_pass(self) -> None:
+        """Millions of lines or chunks are not copied once for each."""
+        start = time.monotonic()
+        parse_capture(b"\n" * 200_000 + HEAD + b"\r\n")
+        parse_capture(HEAD + CHUNKED + b"\r\n" + b"1\r\na\r\n" * 100_000 + b"0\r\n\r\n")
+        assert time.monotonic() - start < PATIENCE / 4
 
     @pytest.mark.parametrize(
         ("data", "words"),
         [
             (b"", "there is no header"),
+            (b"campaign=x", "add --headers FILE"),
             (b"\n", "there is no header"),
             (b"[]", "line 1 of the capture is not a header"),
             (b"hello", "line 1 of the capture is not a header"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hmac
@@ -14,8 +15,10 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from listrak_webhooks import Webhook, WebhookError
+from listrak_webhooks.cli import _sending
 from listrak_webhooks.cli._sending import Summary
 from support.command_line import SCRIPT, call, call_on_terminal, environment
 from support.faulty_endpoints import Endpoint, Seen, flask_endpoint, plain_endpoint, raw_endpoint
@@ -99,7 +102,8 @@ def test_the_journey_is_a_cart_and_one_by_default() -> None:
     ((headers, body),) = endpoint.received
     assert Webhook(SECRET).verify(body, headers).journey == "cart"
     assert result.out.splitlines()[:2] == ["1 sent", "  200  1"]
-    assert [line.split()[0] for line in result.out.splitlines()[3:]] == ["p50", "p95", "p99", "max"]
+    (time_to_answer,) = result.out.splitlines()[2:]
+    assert time_to_answer.startswith("time to answer  ")
 
 
 @pytest.mark.parametrize("body", [b'{\r\n"a": 1\r\n}\r\n\x00\xff', b""])
@@ -180,7 +184,8 @@ def test_no_answer_fails(tamper: list[str]) -> None:
     result = call("send", "http://127.0.0.1:1/", "--count", 2, "--json", *tamper)
     assert result.status == 1
     assert result.json() == {
-        "sent": 2, "statuses": {}, "failed": 2, "latency_ms": {"p50": None, "p95": None, "p99": None, "max": None}
+        "sent": 2, "statuses": {}, "failed": 2, "failures": {"the connection was refused": 2},
+        "latency_ms": {"p50": None, "p95": None, "p99": None, "max": None}
     }  # fmt: skip
     assert "no answer  1: the connection was refused" in call("send", "http://127.0.0.1:1/").out
 
@@ -203,6 +208,36 @@ def test_a_rate_and_a_concurrency() -> None:
     assert result.status == 0
     assert 2 <= endpoint.most_at_once <= 3
     assert endpoint.times[-1] - endpoint.times[0] >= 0.8
+
+
+def test_the_percentiles_are_shown_for_more_than_one() -> None:
+    """For one delivery they would all be the same."""
+    with plain_endpoint(Endpoint()) as port:
+        result = call("send", url(port), "--count", 2)
+    assert [line.split()[0] for line in result.out.splitlines()[3:]] == ["p50", "p95", "p99", "max"]
+
+
+def test_the_time_to_answer_is_that_of_the_endpoint() -> None:
+    """Libraries that the first request needs, and the connection, are not part of it."""
+    with plain_endpoint(Endpoint()) as port:
+        times = [call("send", url(port), "--json").json()["latency_ms"]["max"] for _ in range(5)]
+    summary = Summary()
+    late: list[float] = []
+
+    async def prepare() -> None:
+        class SlowToConnect(httpx2.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+                await asyncio.sleep(0.5)  # a pool that is made, a name that is looked up
+                await request.extensions["trace"]("http11.send_request_headers.started", {})
+                return httpx2.Response(200, stream=httpx2.ByteStream(b""))
+
+        async with httpx2.AsyncClient(transport=SlowToConnect()) as client:
+            await _sending._send_one(client, "http://shop.example.com/", _sending.Outgoing(b"", {}), summary)
+        late.extend(summary.seconds)
+
+    asyncio.run(prepare())
+    assert late[0] < 0.4
+    assert min(times) < 20
 
 
 def test_the_percentiles() -> None:
@@ -240,6 +275,20 @@ def test_ctrl_c_ends_with_a_summary() -> None:
     assert 5 <= found["statuses"]["200"] <= len(endpoint.received)
     assert b"Interrupted after" in err
     assert b"Traceback" not in err
+
+
+def test_an_interruption_that_comes_with_an_answer_is_not_lost() -> None:
+    """Nothing more is sent, even where the cancellation of the request was lost."""
+    summary = Summary()
+
+    def on_answer(_: str) -> None:
+        summary.interrupted = True
+
+    with plain_endpoint(Endpoint()) as port:
+        prepare = [_sending.Outgoing(b"", {})]
+        plan = _sending.Plan(url(port), 50, None, 1, lambda _: prepare)
+        assert asyncio.run(_sending.send_until_interrupted(plan, summary, on_answer))
+    assert summary.sent == 1
 
 
 @pytest.mark.parametrize("command", ["send", "demo", "check"])

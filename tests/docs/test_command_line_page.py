@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from listrak_webhooks.cli import send
+from listrak_webhooks.cli._deliveries import JOURNEYS
 from listrak_webhooks.cli._findings import CERTIFICATE_DAYS, SKEW_SECONDS, SLOW_SECONDS
 from listrak_webhooks.cli._main import COMMANDS, commands
 from listrak_webhooks.cli._probes import BAD, FORMS, ODD, TRANSPORT, genuine
@@ -86,7 +87,8 @@ def test_each_option_is_on_the_page() -> None:
 def test_the_tables_have_all_values() -> None:
     """Of `--journey`, `--tamper` and the findings, and the limits are those of the program."""
     text = SECTIONS["send"]
-    assert all(value in text for value in send.JOURNEYS)
+    assert all(value in text for value in JOURNEYS)
+    assert all(value in SECTIONS["check"] for value in JOURNEYS)
     assert {*re.findall(r"`(\w+)`", text.split("| `--tamper` |")[1].split("\n\n")[0])} >= {*send.TAMPERINGS}
     names = {*re.findall(r"`(\w+)`", SECTIONS["check"])}
     assert {probe.name for probe in [*BAD, *TRANSPORT, *ODD, *map(genuine, FORMS)]} <= names

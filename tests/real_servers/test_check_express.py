@@ -38,7 +38,7 @@ FAULTS: dict[str, dict[str, set[str]]] = {
     "100 kB": {"red": {"large_body"}, "yellow": {"certificate"}},
     "201": {"red": set(), "yellow": {"certificate", "genuine_base64", "genuine_hex"}},
     "slow": {"red": set(), "yellow": {"certificate", "time_to_answer"}},
-    "redirect": {"red": {"genuine_base64", "genuine_hex"}, "yellow": {"certificate"}},
+    "redirect": {"red": {"genuine_base64", "genuine_hex"}, "yellow": {"certificate", "forgeries"}},
 }
 """What has to be found for each fault."""
 

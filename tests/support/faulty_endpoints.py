@@ -200,3 +200,26 @@ class Seen:
         with self.lock:
             self.bodies.append(body)
         return body
+
+
+@contextlib.contextmanager
+def trickling_endpoint(pause: float = 0.2) -> Generator[int, None, None]:
+    """Run a server that responds with 200 at once, and sends a byte of the body now and then; yield its port."""
+    import socketserver
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            with contextlib.suppress(OSError):
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while True:
+                    self.request.sendall(b"x")
+                    time.sleep(pause)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+        allow_reuse_address = True
+
+    with serving(Server(("127.0.0.1", 0), Handler)) as port:
+        yield port

@@ -11,9 +11,11 @@ from typing import NamedTuple, cast
 
 import click
 
-from ._http_text import Head, parse_head
+from ._command import LAST_SECOND
+from ._http_text import Head, in_bytes, parse_head
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
 _AFTER_A_BODY = b"* ", b"< ", b"{ [", b"} ["
 """How the lines begin that curl writes after the request."""
 
@@ -38,15 +40,22 @@ def parse_capture(data: bytes) -> Capture:
     Raises:
         click.UsageError: it is not one.
     """
+    data = in_bytes(data)
     if data.lstrip().startswith(b"{") and not data.lstrip().startswith(b"{ ["):
         return _from_json(data)
-    head = parse_head(data, "the capture")
+    try:
+        head = parse_head(data, "the capture")
+    except click.UsageError as error:
+        raise click.UsageError(f"{error.format_message()}; {_A_BODY}") from None
     if head.method is None:
         raise click.UsageError(
             "the capture is neither a line of JSON nor a raw HTTP request, which begins with `POST /path HTTP/1.1`; "
-            "for a body in a file of its own add --headers"
+            f"{_A_BODY}"
         )
     return Capture(head.method, head.path, head.headers, _body_of(head), None)
+
+
+_A_BODY = "if the file is the body alone, add --headers FILE"
 
 
 def _from_json(data: bytes) -> Capture:
@@ -57,10 +66,12 @@ def _from_json(data: bytes) -> Capture:
     except (ValueError, RecursionError):
         if len(lines) > 1 and _is_object(lines[0]):
             raise _bad(f"it holds {len(lines)} lines; pass one of them") from None
-        raise _bad("it is not JSON") from None
+        raise _bad(f"it is not JSON; {_A_BODY}") from None
     if not isinstance(entry, dict):
-        raise _bad("it is not an object")
+        raise _bad(f"it is not an object; {_A_BODY}")
     entry = cast("dict[str, object]", entry)
+    if "headers" not in entry:
+        raise _bad(f"its `headers` are missing; {_A_BODY}")
     return Capture(
         _text_or_none(entry, "method"),
         _text_or_none(entry, "path"),
@@ -125,7 +136,7 @@ def _time_in(entry: dict[str, object]) -> float | None:
             number = float(value)
         except OverflowError:
             number = math.inf
-        if math.isfinite(number):
+        if abs(number) <= LAST_SECOND:  # NaN is not
             return number
     raise _bad("its `received_at` is not a number of Unix seconds")
 
@@ -133,11 +144,16 @@ def _time_in(entry: dict[str, object]) -> float | None:
 def _body_of(head: Head) -> bytes:
     """Return the body of a raw request, in as many bytes as there are: one that was cut is for `explain` to say."""
     rest = head.rest
+    if head.is_curl and rest.startswith(_AFTER_A_BODY):
+        rest = b""
+    length = head.get("content-length") or ""
+    if head.is_curl and not rest and length != "0":
+        raise click.UsageError(
+            "this capture has no body; use explain BODY --headers FILE, with this file as FILE: `curl -v` does not "
+            "write the body that it sends"
+        )
     if "chunked" in (head.get("transfer-encoding") or "").lower():
         return _joined(rest)
-    if head.is_curl and rest.startswith(_AFTER_A_BODY):
-        return b""  # curl does not show what it sends
-    length = head.get("content-length") or ""
     if re.fullmatch("[0-9]{1,15}", length):
         body, surplus = rest[: int(length)], rest[int(length) :]
         # An editor's line break at the end is not part of the body, nor is what curl writes after it.
@@ -151,15 +167,15 @@ def _joined(data: bytes) -> bytes:
     if not _CHUNK_SIZE.match(data):
         return data
     parts: list[bytes] = []
-    while found := _CHUNK_SIZE.match(data):
+    at = 0
+    while found := _CHUNK_SIZE.match(data, at):
         size = int(found[1], 16)
         if size == 0:
             return b"".join(parts)
-        start = found.end()
-        part, after = data[start : start + size], data[start + size :]
-        ending = re.match(rb"\r?\n", after)
-        if len(part) < size or ending is None:
+        end = found.end() + size
+        ending = _LINE_END.match(data, end)
+        if end > len(data) or ending is None:
             break
-        parts.append(part)
-        data = after[ending.end() :]
+        parts.append(data[found.end() : end])
+        at = ending.end()
     raise _bad("its body in chunks ends in the middle")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import email.utils
+import math
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,22 @@ from . import _findings as findings
 from ._body_changes import NAME as BODY
 from ._body_changes import of_body
 from ._findings import Finding
-from ._probes import BAD, FORMS, LARGE, ODD, SIZES, TRANSPORT, VARIANTS, Form, Probe, Signer, genuine, in_words, large
+from ._probes import (
+    BAD,
+    LARGE,
+    ODD,
+    SIZES,
+    TRANSPORT,
+    VARIANTS,
+    VARIANTS_OF_ANY,
+    Form,
+    Probe,
+    Signer,
+    forms_of,
+    genuine,
+    in_words,
+    large,
+)
 from ._problems import NO_ANSWER_SECONDS, problem_of
 from ._target import trusted_certificates
 from ._wire import Answer, UntrustedCertificateError, Wire, connect
@@ -26,7 +42,11 @@ if TYPE_CHECKING:
 
     from listrak_webhooks._types import Secrets
 
+    from ._content import Content
     from ._target import Target
+
+LONGEST_SECONDS = 180.0
+"""After this nothing more is sent, so that a check of an endpoint that is slow to respond has an end."""
 
 AT_ONCE = 4
 """Requests that are under way at the same time, after the first, whose times are measured."""
@@ -38,29 +58,47 @@ _UNLIKE_ADVICE = (
 _NOT_AN_ENDPOINT = {404, 405}
 
 
+class _TooLongError(Exception):
+    """The check has taken as long as it may."""
+
+
 class Check:
     """One check of an endpoint.
 
     Args:
         target: the endpoint.
         secret: the endpoint's, as for `Webhook`.
+        content: what the genuine deliveries hold.
         on_answer: called after each response, with what was sent.
     """
 
-    def __init__(self, target: Target, secret: Secrets, on_answer: Callable[[str], None]) -> None:
+    def __init__(self, target: Target, secret: Secrets, content: Content, on_answer: Callable[[str], None]) -> None:
         self._target = target
         self._secret = secret
+        self._content = content
+        self._forms = forms_of(content)
         self._on_answer = on_answer
         self._context = trusted_certificates() if target.is_tls else None
         self._wire = Wire(target, self._context)
-        self._signer = Signer(secret)
+        self._signer = self._signer_of(self._forms[0])
         self._is_form_accepted = False
         self._accepts_forgeries = False
+        self._of_a_mismatch = {400, 401, 403}
+        """The statuses of a delivery whose signature does not match."""
         self._times: list[float] = []
+        self._end = math.inf
         self._skew: float | None = None
 
     def run(self) -> Iterator[Finding]:
-        """Yield the findings."""
+        """Yield the findings as they come."""
+        self._end = time.monotonic() + LONGEST_SECONDS
+        try:
+            yield from self._run()
+        except _TooLongError:
+            yield from self._about_responses()
+            yield findings.unfinished(LONGEST_SECONDS)
+
+    def _run(self) -> Iterator[Finding]:
         address = list(self._address())
         yield from address
         if any(each.level == "red" for each in address):
@@ -68,6 +106,7 @@ class Check:
         first = self._first()
         if all(self._says_nothing(answer) for answer in first.values()):
             yield from self._of_first(first)
+            yield findings.not_tried([*first.values()])
             yield from self._about_responses()
             return
         self._find_form(first)
@@ -81,7 +120,10 @@ class Check:
     def _forgeries(self) -> Iterator[Finding]:
         """Yield whether what must be rejected is; if everything is, that says nothing."""
         answers = self._all(BAD)
-        self._accepts_forgeries = findings.is_accepted(answers["body_changed"])
+        changed = answers["body_changed"]
+        self._accepts_forgeries = findings.is_accepted(changed)
+        if self._is_form_accepted and changed.status is not None and 400 <= changed.status < 500:  # noqa: PLR2004
+            self._of_a_mismatch = {changed.status}
         if not self._is_form_accepted and not any(map(findings.is_accepted, answers.values())):
             yield findings.NOTHING_ACCEPTED
             return
@@ -136,7 +178,12 @@ class Check:
                     "Give Listrak an https URL.",
                 )
 
+    def _signer_of(self, form: Form) -> Signer:
+        return Signer(self._secret, self._content, form)
+
     def _send(self, probe: Probe, signer: Signer | None = None) -> Answer:
+        if time.monotonic() > self._end:
+            raise _TooLongError
         answer = self._wire.exchange(probe.make(signer or self._signer))
         self._on_answer(probe.what)
         return answer
@@ -153,17 +200,17 @@ class Check:
 
     def _first(self) -> dict[Form, Answer]:
         """Send a genuine delivery in both encodings, one after the other, and measure the responses."""
-        answers = {form: self._send(genuine(form), Signer(self._secret, form)) for form in FORMS[:2]}
+        answers = {form: self._send(genuine(form), self._signer_of(form)) for form in self._forms[:2]}
         for answer in answers.values():
             self._measure(answer)
         return answers
 
     def _find_form(self, first: dict[Form, Answer]) -> None:
         """Find a form of JSON that is accepted, for all that is sent next: a rejection of any other says nothing."""
-        for form in FORMS:
-            answer = first.get(form) or self._send(genuine(form), Signer(self._secret, form))
+        for form in self._forms:
+            answer = first.get(form) or self._send(genuine(form), self._signer_of(form))
             if findings.is_accepted(answer):
-                self._signer = Signer(self._secret, form)
+                self._signer = self._signer_of(form)
                 self._is_form_accepted = True
                 return
 
@@ -206,14 +253,15 @@ class Check:
 
     def _bodies(self) -> Iterator[Finding]:
         """Yield whether the body arrives as it was sent, and what else is wrong with some of its forms."""
-        answers = self._all([*VARIANTS, *ODD])
+        variants = VARIANTS if self._content.is_object else VARIANTS_OF_ANY
+        answers = self._all([*variants, *ODD])
         rejected: dict[str, str] = {}
         others: list[Finding] = []
-        for probe in VARIANTS:
-            if answers[probe.name].status in {400, 401, 403}:
+        for probe in variants:
+            if answers[probe.name].status in self._of_a_mismatch:
                 rejected[probe.name] = probe.what
             elif not findings.is_accepted(answers[probe.name]):
-                others.append(findings.of_genuine(probe.name, probe.what, answers[probe.name]))
+                others.append(findings.of_variant(probe.name, probe.what, answers[probe.name]))
         for probe in ODD:
             if answers[probe.name].status in {401, 403}:
                 rejected[probe.name] = probe.what

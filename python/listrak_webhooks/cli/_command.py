@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -56,26 +57,39 @@ def check_standard_input(sources: Mapping[str, str | None]) -> None:
         raise click.UsageError(f"the standard input cannot be both {names[0]} and {names[1]}")
 
 
-def read(path: str, what: str, *, show_path: bool = True) -> bytes:
+MOST_OF_A_BODY = 64 * 1024 * 1024
+"""Bytes of a file that are read, with a body or a capture."""
+
+
+def read(path: str, what: str, *, show_path: bool = True, at_most: int = MOST_OF_A_BODY) -> bytes:
     """Return the bytes of a file, or of the standard input.
 
     Args:
         path: the file; `-` is the standard input.
         what: the name of the argument.
         show_path: whether an error may show the path: not if it could be a secret in the wrong place.
+        at_most: how many bytes it may have; there are files without an end.
 
     Raises:
-        click.UsageError: it cannot be read.
+        click.UsageError: it cannot be read, or is too large.
     """
+    shown = f" {path}" if show_path else ""
     try:
         if path == STDIN:
-            return sys.stdin.buffer.read()
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read()
+            stdin: TextIO | None = sys.stdin  # None if it was closed before the start
+            if stdin is None:
+                raise OSError(errno.EBADF, "")  # noqa: TRY301
+            data = stdin.buffer.read(at_most + 1)
+        else:
+            with open(path, "rb") as file:  # noqa: PTH123
+                data = file.read(at_most + 1)
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not a path"
-        shown = f" {path}" if show_path else ""
         raise click.UsageError(f"the file of {what}{shown} cannot be read: {reason}") from None
+    if len(data) > at_most:
+        size = f"{at_most >> 20} MiB" if at_most >> 20 else f"{at_most >> 10} kB"
+        raise click.UsageError(f"the file of {what}{shown} is larger than {size}; pass one that is not")
+    return data
 
 
 def finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -85,7 +99,18 @@ def finite(ctx: click.Context, param: click.Parameter, value: float | None) -> f
     return value
 
 
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999 in Unix seconds."""
+
+
+def _unix_seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Return the value of an option that is a time, unless no clock shows it."""
+    if value is not None and not abs(value) <= LAST_SECOND:  # NaN is not
+        raise click.BadParameter("not a time in Unix seconds", ctx, param)
+    return value
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 now_option = click.option(
-    "--now", type=float, callback=finite, metavar="T", help="Unix seconds to take as the present time."
+    "--now", type=float, callback=_unix_seconds, metavar="T", help="Unix seconds to take as the present time."
 )

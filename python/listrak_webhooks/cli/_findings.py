@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._wire import Answer
 
 OK_STATUS = 200
@@ -14,6 +16,19 @@ SLOW_SECONDS = 2.0
 SKEW_SECONDS = 60
 TOLERANCE_SECONDS = 900
 CERTIFICATE_DAYS = 21
+
+
+OTHER_KIND = (
+    "Its handler may not take this kind of delivery: choose the kind that it is for with --journey, or pass a body "
+    "that it takes with --body."
+)
+
+
+_CHUNKED = (
+    "The server may not support a body in chunks (`Transfer-Encoding: chunked`), which HTTP/1.1 requires: take a "
+    "server that does, or put a proxy in front of it that reads the whole body and sends its length, as nginx does. "
+    "Whether Listrak sends chunks is not documented."
+)
 
 
 class Finding(NamedTuple):
@@ -57,7 +72,8 @@ def of_genuine(name: str, what: str, answer: Answer) -> Finding:
     """
     if is_accepted(answer):
         return Finding(name, "green", f"{what}: accepted with {answer.status}")
-    return Finding(name, "red", f"{what}: not accepted, {told(answer)}", _advice_on(answer, ""))
+    advice = _CHUNKED if name == "chunked" and not is_redirect(answer) else ""
+    return Finding(name, "red", f"{what}: not accepted, {told(answer)}", advice or _advice_on(answer, ""))
 
 
 def of_first(name: str, what: str, answer: Answer, advice: str) -> Finding:
@@ -75,6 +91,13 @@ def of_first(name: str, what: str, answer: Answer, advice: str) -> Finding:
             "yellow",
             f"{what}: accepted with {answer.status}",
             "Respond with 200: Listrak does not document that it takes other codes as success.",
+        )
+    if is_accepted(answer) and answer.problem:
+        return Finding(
+            name,
+            "yellow",
+            f"{what}: accepted with {answer.status}, but {answer.problem}",
+            "Respond with an empty body, or with one whose length is right: Listrak may wait for its end.",
         )
     finding = of_genuine(name, what, answer)
     return finding._replace(advice=_advice_on(answer, advice)) if finding.level == "red" else finding
@@ -95,14 +118,20 @@ def _advice_on(answer: Answer, advice: str) -> str:
         405: "The path does not take POST: compare the URL with the route of the endpoint, to the last slash.",
         411: "The server wants a Content-Length: allow bodies in chunks.",
         413: "A limit on the size of a body is too low: raise it, in the framework and in each proxy, to 4 MiB.",
+        415: f"The endpoint does not take this kind of content. {OTHER_KIND}",
         417: "The server rejects `Expect: 100-continue`: allow it.",
+        422: f"The endpoint understands the delivery and does not take its content. {OTHER_KIND}",
         429: "A rate limit rejects deliveries: exempt this path from it.",
     }
     if answer.status in known:
         return known[answer.status]
     if is_failure(answer):
-        return "The endpoint fails: its own log says why. Listrak does not send the delivery again."
-    return advice or "The endpoint rejects a genuine delivery: its own log should say why."
+        return (
+            f"The endpoint fails on a genuine delivery: its own log says why. {OTHER_KIND} Listrak does not send a "
+            "delivery again."
+        )
+    advice = advice or "The endpoint rejects a genuine delivery: its own log should say why."
+    return f"{advice} {OTHER_KIND}" if answer.status == 400 else advice  # noqa: PLR2004
 
 
 NOTHING_ACCEPTED = Finding(
@@ -111,6 +140,34 @@ NOTHING_ACCEPTED = Finding(
     "whether forged and old deliveries are rejected cannot be told, as genuine ones are rejected too",
     "Mend the red findings, and check again.",
 )
+
+
+def not_tried(answers: Sequence[Answer]) -> Finding:
+    """Return that nothing is known of forgeries, as the endpoint does not get as far as looking at a delivery.
+
+    Args:
+        answers: what came back for genuine deliveries.
+    """
+    reasons = " or ".join(dict.fromkeys(map(told, answers)))
+    return Finding(
+        "forgeries",
+        "yellow",
+        f"forged and old deliveries could not be tried, because genuine ones are not accepted: {reasons}",
+        "Mend the red findings, and check again.",
+    )
+
+
+def of_variant(name: str, what: str, answer: Answer) -> Finding:
+    """Return the finding for a form of a genuine delivery that was not accepted, and not for its signature."""
+    if answer.status in NOT_JSON:
+        return Finding(
+            name,
+            "yellow",
+            f"{what}: not accepted, {told(answer)}, which is not its response to a forged delivery",
+            "The handler may reject a field that it does not expect, here `check`. Listrak may add fields at any time: "
+            "ignore those that are not known.",
+        )
+    return of_genuine(name, what, answer)
 
 
 def of_bad(name: str, what: str, answer: Answer, advice: str) -> Finding:
@@ -183,6 +240,20 @@ def of_limit(largest: int | None, smallest_rejected: str, words: str, answer: An
         f"a genuine body of 3 MiB: not accepted, {told(answer)}; {bound}",
         "A cart can be larger than 100 kB. Raise the limit to 4 MiB, in the framework (Express: "
         "express.raw({limit: '4mb'})) and in each proxy (nginx: client_max_body_size 4m).",
+    )
+
+
+def unfinished(seconds: float) -> Finding:
+    """Return that the check took too long.
+
+    Args:
+        seconds: how long a check may take.
+    """
+    return Finding(
+        "unfinished",
+        "red",
+        f"the check was ended after {seconds:.0f} seconds: what is not among the findings was not tried",
+        "The endpoint is too slow, or does not end its responses: mend that, and check again.",
     )
 
 

@@ -45,16 +45,18 @@ def parse_head(data: bytes, what: str) -> Head:
     Raises:
         click.UsageError: a line is not a header, or there is none.
     """
-    data = _in_bytes(data)
+    data = in_bytes(data)
     method = path = None
     headers: list[tuple[str, str]] = []
     is_curl = False
-    number = 0
-    while data:
+    number = at = 0
+    while at < len(data):
         number += 1
-        line, _, data = data.partition(b"\n")
-        line = line.removesuffix(b"\r")
-        if not headers and method is None and (not line.strip() or line.startswith((b"* ", b"{ ["))):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        line = data[at:end].removesuffix(b"\r")
+        at = end + 1
+        if not headers and method is None and (not line.strip() or line.startswith((b"* ", b"{ [", b"} ["))):
             continue  # curl's remarks, or empty lines, before the head
         if is_curl or (not headers and method is None and line.startswith(CURL_SENT)):
             is_curl = True
@@ -68,10 +70,10 @@ def parse_head(data: bytes, what: str) -> Head:
             headers.append(_header_in(line, number, what))
     if not headers:
         raise click.UsageError(f"there is no header in {what}; each line is `Name: value`, as `sign` prints them")
-    return Head(method, path, headers, is_curl, data)
+    return Head(method, path, headers, is_curl, data[at:])
 
 
-def _in_bytes(data: bytes) -> bytes:
+def in_bytes(data: bytes) -> bytes:
     """Return text as UTF-8: Windows PowerShell writes what a program prints as UTF-16."""
     if data.startswith(_UTF_16):
         return data.decode("utf-16", "replace").encode()

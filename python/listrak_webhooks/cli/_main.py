@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from importlib import import_module
@@ -65,6 +66,9 @@ def run(arguments: Sequence[str] | None) -> int:
         arguments: the words after the program's name; those of this process by default.
     """
     check_version("click", needed_by="the command line")
+    if _is_closed():
+        say("Error: the output cannot be written: the standard output is closed", err=True)
+        return FAILED
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's encoding lacks is shown escaped, and is not an error.
         with contextlib.suppress(AttributeError, ValueError):
@@ -74,10 +78,24 @@ def run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
     except OSError as error:
         # Click ends quietly by itself if nobody reads the output. Else it cannot be written, as on a full disk.
+        if error.errno not in _OF_OUTPUT or error.filename is not None:
+            what = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
+            say(f"Error: {error.strerror or error}{what}", err=True)
+            return FAILED
         _discard_output()
         say(f"Error: the output cannot be written: {error.strerror}", err=True)
         return FAILED
     return status
+
+
+_OF_OUTPUT = {errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, getattr(errno, "EDQUOT", None)}
+"""What the system says if a file cannot be written to, and neither of a connection nor of a file that is read."""
+
+
+def _is_closed() -> bool:
+    """Whether the process was started without a standard output, as by `>&-`."""
+    output: object = sys.stdout
+    return output is None
 
 
 def _status_of(arguments: Sequence[str] | None) -> int:

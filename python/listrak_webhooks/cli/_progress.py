@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import threading
 from typing import TYPE_CHECKING
 
 from listrak_webhooks._extras import importing
@@ -43,14 +43,12 @@ def progress(what: str, total: int | None) -> Generator[Callable[[str], None], N
     ]
     bar = Progress(*columns, console=Console(stderr=True, highlight=False, markup=False, emoji=False), transient=True)
     task = bar.add_task(what, total=total, step="")
-    begin = time.monotonic()
-
-    def on_step(step: str) -> None:
-        bar.update(task, advance=1, step=escaped(step))
-        if time.monotonic() - begin > AFTER_SECONDS:
-            bar.start()  # which does nothing if it has started
-
+    timer = threading.Timer(AFTER_SECONDS, bar.start)
+    timer.daemon = True
+    timer.start()
     try:
-        yield on_step
+        yield lambda step: bar.update(task, advance=1, step=escaped(step))
     finally:
+        timer.cancel()
+        timer.join()
         bar.stop()

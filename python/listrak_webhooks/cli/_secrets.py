@@ -17,30 +17,63 @@ from listrak_webhooks.instrumentation import logger
 from ._command import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 VARIABLE = "LISTRAK_WEBHOOK_SECRET"
 
-_ENV = click.option("--secret-env", metavar="NAME", help="The environment variable that holds the secret.")
+MOST_OF_A_SECRET = 64 * 1024
+"""Bytes of a file that are read as a secret."""
+
+_ENV = click.option(
+    "--secret-env",
+    metavar="NAME",
+    help=f"The environment variable that holds the secret; {VARIABLE} if neither option is given.",
+)
 
 
 def secret_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for one secret."""
-    file = click.option("--secret-file", metavar="PATH", help="The file with the secret; - is the standard input.")
-    return file(_ENV(function))
+    return _with_files(function, "secret_file", callback=_only_one)
+
+
+def rotated_secret_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for a secret and the previous ones."""
+    more = " Of several, the first is the current secret, and the others are previous ones."
+    return _with_files(function, "secret_files", more)
 
 
 def many_secrets_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for a secret and those of other webhooks."""
-    file = click.option(
+    more = " Of several, the first is this endpoint's, and the others are those of other webhooks."
+    return _with_files(function, "secret_files", more)
+
+
+def _with_files(
+    function: Callable[..., Any], name: str, more: str = "", callback: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    # Several are taken in each case: of an option that is for one value, Click takes the last without a word.
+    option = click.option(
         "--secret-file",
-        "secret_files",
+        name,
         metavar="PATH",
         multiple=True,
-        help="The file with the secret; - is the standard input. Of several, the first is this endpoint's, and the "
-        "others are those of other webhooks.",
+        callback=callback,
+        help=f"The file with the secret; - is the standard input.{more}",
     )
-    return file(_ENV(function))
+    decorated: Callable[..., Any] = option(_ENV(function))
+    return decorated
+
+
+def _only_one(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
+    if len(value) > 1:
+        raise click.UsageError(f"give --secret-file once: `{ctx.info_name}` takes one secret", ctx)
+    del param
+    return value[0] if value else None
+
+
+def secret_sources(secret_files: Sequence[str]) -> dict[str, str]:
+    """Return the files of several `--secret-file` by their names, for `check_standard_input`."""
+    return {f"--secret-file {number}": each for number, each in enumerate(secret_files, 1)}
 
 
 def secrets_of(secret_file: str | None, secret_env: str | None) -> list[str]:
@@ -77,23 +110,32 @@ def secrets_of(secret_file: str | None, secret_env: str | None) -> list[str]:
         raise click.UsageError(f"what {where} holds cannot be the secret: {error}") from None
 
 
-def webhook_of(secret_file: str | None, secret_env: str | None) -> Webhook:
+def webhook_of(secret_file: str | None, secret_env: str | None, previous_files: Sequence[str] = ()) -> Webhook:
     """Return the webhook with the secret that the options name, or else the one in the environment.
+
+    Args:
+        secret_file: the value of `--secret-file`.
+        secret_env: the value of `--secret-env`.
+        previous_files: the files of previous secrets.
 
     Raises:
         click.UsageError: as `secrets_of`.
     """
     secrets = secrets_of(secret_file, secret_env)
+    for each in previous_files:
+        secrets += secrets_of(each, None)
     logger().disabled = True  # it has said by now what looks like a slip
     try:
         return Webhook(secrets)
+    except ConfigurationError as error:
+        raise click.UsageError(f"what the files that --secret-file names hold cannot be the secrets: {error}") from None
     finally:
         logger().disabled = False
 
 
 def _secret_in(path: str) -> str:
     """Return the secret in a file, of which one line break at the end is not part."""
-    content = read(path, "--secret-file", show_path=False)
+    content = read(path, "--secret-file", show_path=False, at_most=MOST_OF_A_SECRET)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listrak_webhooks._extras import importing
 
-from ._problems import NO_ANSWER_SECONDS, problem_of
+from ._client import by_way_of, client_for
+from ._problems import NO_ANSWER_SECONDS, problem_of, protocol_problem_of
 
 with importing("httpx2", needed_by="send"):
     import httpx2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 MOST_OF_A_RESPONSE = 1 << 20
 """Bytes of a response after which the rest is not waited for."""
@@ -42,7 +43,10 @@ class Summary:
     problems: Counter[str] = field(default_factory=Counter[str])
     """Why there was no answer."""
     seconds: list[float] = field(default_factory=list[float])
-    """How long each answer took."""
+    """How long each answer took, from the first byte sent to the last one received."""
+
+    interrupted: bool = False
+    """Ctrl-C was pressed."""
 
     @property
     def failed(self) -> int:
@@ -72,6 +76,7 @@ class Summary:
             "sent": self.sent,
             "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
             "failed": self.failed,
+            **({"failures": dict(sorted(self.problems.items()))} if self.problems else {}),
             "latency_ms": self.latencies(),
         }
 
@@ -92,14 +97,20 @@ class Plan(NamedTuple):
 async def send_until_interrupted(plan: Plan, summary: Summary, on_answer: Callable[[str], None]) -> bool:
     """Do what `send_all` does until Ctrl-C; whether that ended it."""
     run = asyncio.ensure_future(send_all(plan, summary, on_answer))
+
+    def interrupt() -> None:
+        # Before Python 3.12 `wait_for` loses a cancellation that comes together with an answer.
+        summary.interrupted = True
+        run.cancel()
+
     # Before Python 3.11 Ctrl-C would otherwise strike in the middle of anything.
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.cancel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
     try:
         await run
     except asyncio.CancelledError:
         return True
-    return False
+    return summary.interrupted
 
 
 async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None]) -> None:
@@ -112,12 +123,12 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
     """
     numbers = iter(range(plan.deliveries))
     start = time.monotonic()
-    limits = httpx2.Limits(max_connections=plan.concurrency, max_keepalive_connections=plan.concurrency)
-    client = httpx2.AsyncClient(timeout=NO_ANSWER_SECONDS, limits=limits, follow_redirects=False)
-    async with client:
+    async with client_for(plan.concurrency) as client:
 
         async def work() -> None:
             for number in numbers:
+                if summary.interrupted:
+                    return
                 if plan.rate is not None:
                     await asyncio.sleep(max(0.0, start + number / plan.rate - time.monotonic()))
                 for outgoing in plan.prepare(number):
@@ -127,21 +138,31 @@ async def send_all(plan: Plan, summary: Summary, on_answer: Callable[[str], None
 
 
 async def _send_one(client: httpx2.AsyncClient, url: str, outgoing: Outgoing, summary: Summary) -> str:
-    start = time.perf_counter()
+    begin = time.perf_counter()
+
+    async def on_event(event: str, _: object) -> None:
+        """Begin to count once there is a connection: what is measured is the endpoint, and not this program."""
+        nonlocal begin
+        if event.endswith("send_request_headers.started"):
+            begin = time.perf_counter()
+
     try:
-        status = await asyncio.wait_for(_status_of(client, url, outgoing), NO_ANSWER_SECONDS)
+        status = await asyncio.wait_for(_status_of(client, url, outgoing, on_event), NO_ANSWER_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL, asyncio.TimeoutError, OSError) as error:
-        problem = _problem_of(error)
+        problem = _problem_of(error) + by_way_of(url)
         summary.problems[problem] += 1
         return problem
-    summary.seconds.append(time.perf_counter() - start)
+    summary.seconds.append(time.perf_counter() - begin)
     summary.statuses[status] += 1
     return str(status)
 
 
-async def _status_of(client: httpx2.AsyncClient, url: str, outgoing: Outgoing) -> int:
+async def _status_of(
+    client: httpx2.AsyncClient, url: str, outgoing: Outgoing, on_event: Callable[[str, object], Awaitable[None]]
+) -> int:
     headers = {"Content-Type": "application/json", "User-Agent": "listrak-webhooks", **outgoing.headers}
-    async with client.stream("POST", url, content=outgoing.body, headers=headers) as response:
+    trace = {"trace": on_event}
+    async with client.stream("POST", url, content=outgoing.body, headers=headers, extensions=trace) as response:
         length = 0
         async for part in response.aiter_raw():
             length += len(part)
@@ -163,7 +184,7 @@ def _problem_of(error: Exception) -> str:
     if deepest is not None:
         return problem_of(deepest)
     if isinstance(error, httpx2.RemoteProtocolError):
-        return f"the response is not HTTP: {error}"
+        return protocol_problem_of(error)
     if isinstance(error, httpx2.NetworkError):
         return "the connection was closed"
     return str(error) or type(error).__name__

@@ -15,28 +15,44 @@ if TYPE_CHECKING:
     from ._findings import Finding
     from ._target import Target
 
+NARROW = 60
+"""Columns under which neither a table nor lines in columns can be read."""
+
 ORDER = ("red", "yellow", "green")
 
 
-def show_findings(target: Target, found: Sequence[Finding]) -> None:
+def show_findings(target: Target, found: Sequence[Finding], *, interrupted: bool = False) -> None:
     """Print the findings, the worst first, and what they come to.
 
     Args:
         target: the endpoint.
         found: the findings.
+        interrupted: whether the check was ended before it had all of them.
     """
     ordered = sorted(found, key=lambda finding: ORDER.index(finding.level))
     say(target.url)
-    (_show_table if is_terminal() else _say_lines)(ordered)
+    if is_terminal() and width() >= NARROW:
+        _show_table(ordered)
+    else:
+        _say_lines(ordered)
     counts = Counter(finding.level for finding in found)
     said = ", ".join(f"{counts[level]} {level}" for level in ORDER if counts[level])
-    if counts["red"]:
+    if interrupted:
+        say_styled("yellow", "The check was not finished", f": {said or 'nothing is known yet'}.")
+    elif counts["red"]:
         say_styled("red", "This endpoint is not fit for Listrak", f": {said}.")
     else:
         say_styled("green", "This endpoint is fit for Listrak", f": {said}.")
 
 
 def _say_lines(found: Sequence[Finding]) -> None:
+    if width() < NARROW:
+        for finding in found:
+            say(f"{finding.level} {finding.name}")
+            say_wrapped(finding.summary, "  ")
+            if finding.advice:
+                say_wrapped(finding.advice, "     ", first="  -> ")
+        return
     for finding in found:
         say_wrapped(finding.summary, " " * 28, first=f"{finding.level:7} {finding.name:19} ")
         if finding.advice:

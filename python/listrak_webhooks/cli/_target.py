@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+import ssl
+from typing import NamedTuple
 
 import click
 
 from listrak_webhooks._extras import importing
-
-if TYPE_CHECKING:
-    import ssl
-
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._-]+)?\]?")
 _LAST_PORT = 65_535
@@ -60,7 +58,21 @@ def target_of(ctx: click.Context, param: click.Parameter, value: str) -> Target:
 
 
 def trusted_certificates() -> ssl.SSLContext:
-    """Return what decides whether a certificate is trusted: the system's store, or `SSL_CERT_FILE`."""
+    """Return what decides whether a certificate is trusted: the system's store, or `SSL_CERT_FILE`.
+
+    Raises:
+        click.UsageError: `SSL_CERT_FILE` cannot be read.
+    """
     import httpx2  # noqa: PLC0415
 
-    return httpx2.create_ssl_context()
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        name = next((each for each in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(each)), None)
+        if name is None:
+            raise
+        reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise click.UsageError(
+            f"the authorities to trust cannot be read from {os.environ[name]}, which the environment variable {name} "
+            f"names: {reason}"
+        ) from None

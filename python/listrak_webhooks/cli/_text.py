@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -94,8 +94,8 @@ def say_json(value: Any) -> None:
 
 def is_terminal(*, err: bool = False) -> bool:
     """Whether a person is watching the standard output, or the standard error."""
-    stream = sys.stderr if err else sys.stdout
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    stream: TextIO | None = sys.stderr if err else sys.stdout  # None if it was closed before the start
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def takes_color() -> bool:

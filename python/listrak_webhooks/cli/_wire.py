@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from listrak_webhooks import _clock
 from listrak_webhooks._extras import importing
 
-from ._problems import NO_ANSWER_SECONDS, problem_of
+from ._problems import MOST_OF_A_MESSAGE, NO_ANSWER_SECONDS, NO_RESPONSE, problem_of, protocol_problem_of
 
 with importing("h11", needed_by="check"):
     import h11
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 CONTINUE_SECONDS = 1.0
 """How long `100 Continue` is waited for before the body is sent without it; curl waits as long."""
+
+BODY_SECONDS = 3.0
+"""How long the body of a response is read after its head: what counts is the status, and some bodies never end."""
 
 _PIECE = 65_536
 _MOST_OF_A_RESPONSE = 1 << 20
@@ -50,7 +53,7 @@ class Answer(NamedTuple):
     status: int | None
     """`None`: nothing that is HTTP."""
     problem: str = ""
-    """Why there is no status."""
+    """Why there is no status; or if there is one, what is wrong with the rest of the response."""
     seconds: float = 0.0
     """From the first byte sent to the last one received."""
     headers: dict[str, str] = {}  # noqa: RUF012
@@ -72,6 +75,8 @@ class _Progress:
     continued: bool = False
     complete: bool = False
     length: int = 0
+    body_deadline: float | None = None
+    """Until when the body is read, by `time.monotonic`, once the head is there."""
 
 
 def connect(target: Target, context: ssl.SSLContext | None, deadline: float) -> socket.socket:
@@ -111,6 +116,7 @@ class Wire:
         self._target = target
         self._context = context
         self._open: set[socket.socket] = set()
+        self._is_aborted = False
 
     def exchange(self, request: Request) -> Answer:
         """Send a request over a connection of its own, and return the response; a redirect is one.
@@ -121,6 +127,8 @@ class Wire:
         Raises:
             UntrustedCertificateError: the certificate is not trusted.
         """
+        if self._is_aborted:
+            return Answer(None, "the check was ended")
         deadline = time.monotonic() + NO_ANSWER_SECONDS
         try:
             connection = connect(self._target, self._context, deadline)
@@ -135,6 +143,7 @@ class Wire:
 
     def abort(self) -> None:
         """End what is under way, so that nothing is waited for."""
+        self._is_aborted = True
         for connection in [*self._open]:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -160,7 +169,6 @@ class _Exchange:
         self._deadline = deadline
         self._http = h11.Connection(h11.CLIENT)
         self._progress = _Progress()
-        self._received = 0
 
     def run(self, target: Target, request: Request) -> Answer:
         start = time.monotonic()
@@ -171,13 +179,20 @@ class _Exchange:
                 self._send(_head_of(target, request), request)
             self._read(until_complete=True)
         except h11.RemoteProtocolError as error:
-            problem = "" if not self._received else f"the response is not HTTP: {error}"
+            problem = protocol_problem_of(error)
+        except TimeoutError as error:
+            endless = f"the body of the response does not end within {BODY_SECONDS:.0f} seconds"
+            problem = problem_of(error) if self._progress.status is None else endless
         except OSError as error:
             problem = problem_of(error)
         seconds, found = time.monotonic() - start, self._progress
         if found.status is None:
-            return Answer(None, problem or "the connection was closed without a response", seconds)
-        return Answer(found.status, "", seconds, found.headers, _clock.now(), found.continued)
+            # What h11 still holds is not even the whole of a head.
+            begin = self._http.trailing_data[0][:MOST_OF_A_MESSAGE].strip().decode("latin-1")
+            if begin and "not HTTP" not in problem:
+                problem = f"the response is not HTTP: it begins with {begin}"
+            return Answer(None, problem or NO_RESPONSE, seconds)
+        return Answer(found.status, problem, seconds, found.headers, _clock.now(), found.continued)
 
     def _send(self, head: h11.Request, request: Request) -> None:
         self._write(head)
@@ -208,12 +223,12 @@ class _Exchange:
     def _read(self, *, until_complete: bool, deadline: float | None = None) -> None:
         """Read until the response is complete; or, if that is not asked, until a head of any kind has come."""
         while not self._take_events(until_complete=until_complete):
-            self._socket.settimeout(_left(self._deadline if deadline is None else deadline))
+            until = self._deadline if deadline is None else deadline
+            self._socket.settimeout(_left(min(until, self._progress.body_deadline or until)))
             self._receive()
 
     def _receive(self) -> None:
         data = self._socket.recv(_PIECE)
-        self._received += len(data)
         self._http.receive_data(data)
 
     def _take_events(self, *, until_complete: bool) -> bool:
@@ -229,6 +244,7 @@ class _Exchange:
                     return True
             elif isinstance(event, h11.Response):
                 found.status = event.status_code
+                found.body_deadline = time.monotonic() + BODY_SECONDS
                 found.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
                 if not until_complete:
                     return True

@@ -9,13 +9,16 @@ import click
 from ._capture import Capture, parse_capture
 from ._command import Command, check_standard_input, json_option, now_option, read
 from ._headers import header_options, headers_of
-from ._secrets import many_secrets_options, webhook_of
+from ._secrets import many_secrets_options, secret_sources, webhook_of
 from ._text import say, say_json, say_styled, say_table, say_wrapped
 
 if TYPE_CHECKING:
     from listrak_webhooks._core import Cause, Explanation, Webhook
 
 _OF_TIME = {"clock_ahead", "clock_behind", "replayed_late"}
+
+OF_ANOTHER = "other_secret"
+"""The name of the cause that a delivery was signed with the secret of another webhook."""
 
 
 @click.command(
@@ -42,28 +45,49 @@ def command(  # noqa: PLR0913
     """Say why a delivery was rejected, and what to do; exits 0 if it is genuine and 1 if it is not.
 
     CAPTURE is one delivery: a line of JSON with `method`, `path`, `headers` (pairs), `body` (base64) and `received_at`
-    (Unix seconds), or a raw HTTP request as curl or a proxy writes it. With --headers, the file is the BODY alone, byte
+    (Unix seconds), or a raw HTTP request as a proxy writes it. With --headers, the file is the BODY alone, byte
     for byte. - is the standard input.
     """
-    sources = {
-        "CAPTURE": path,
-        "--headers": headers,
-        **{f"--secret-file {n}": each for n, each in enumerate(secret_files, 1)},
-    }
-    check_standard_input(sources)
+    check_standard_input({"CAPTURE": path, "--headers": headers, **secret_sources(secret_files)})
     webhook = webhook_of(secret_files[0] if secret_files else None, secret_env)
     others = [webhook_of(each, None) for each in secret_files[1:]]
     pairs = headers_of(headers, timestamp, signature)
-    if pairs is None:
-        capture = parse_capture(read(path, "CAPTURE"))
-    else:
-        capture = Capture(None, None, pairs, read(path, "BODY"), None)
+    capture = parse_capture(read(path, "CAPTURE")) if pairs is None else _of_a_body(read(path, "BODY"), pairs)
     explanation = explain(webhook, capture, now, others)
+    signer = _signer_of(webhook, capture, now, dict(zip(secret_files[1:], others, strict=True)), explanation)
     if as_json:
-        say_json(explanation.to_dict())
+        say_json({**explanation.to_dict(), **({} if signer is None else {"secret_file": signer})})
     else:
-        show(explanation, knows_time=now is not None or capture.received_at is not None)
+        show(explanation, knows_time=now is not None or capture.received_at is not None, signer=signer)
     return 0 if explanation.genuine else 1
+
+
+def _of_a_body(body: bytes, pairs: list[tuple[str, str]]) -> Capture:
+    """Return the delivery of a body that is in a file of its own.
+
+    Raises:
+        click.UsageError: the file is a capture.
+    """
+    try:
+        parse_capture(body)
+    except click.UsageError:
+        return Capture(None, None, pairs, body, None)
+    raise click.UsageError(
+        "the file is a capture, which has the headers of the delivery; leave out --headers, --timestamp and --signature"
+    )
+
+
+def _signer_of(
+    webhook: Webhook, capture: Capture, now: float | None, others: dict[str, Webhook], explanation: Explanation
+) -> str | None:
+    """Return the file with the secret of another webhook that signed, if one did; the core says only that one did."""
+    if not any(cause.name == OF_ANOTHER and cause.proven for cause in explanation.causes):
+        return None
+    for path, other in others.items():
+        found = explain(webhook, capture, now, [other])
+        if any(cause.name == OF_ANOTHER and cause.proven for cause in found.causes):
+            return path
+    return None
 
 
 def explain(webhook: Webhook, capture: Capture, now: float | None, others: list[Webhook]) -> Explanation:
@@ -73,12 +97,13 @@ def explain(webhook: Webhook, capture: Capture, now: float | None, others: list[
     )
 
 
-def show(explanation: Explanation, *, knows_time: bool) -> None:
+def show(explanation: Explanation, *, knows_time: bool, signer: str | None = None) -> None:
     """Print an explanation for people.
 
     Args:
         explanation: the explanation.
         knows_time: whether the time of the delivery's arrival is known.
+        signer: the file with the secret of another webhook that signed, if that is known.
     """
     if explanation.genuine:
         say_styled("green", "genuine")
@@ -88,6 +113,8 @@ def show(explanation: Explanation, *, knows_time: bool) -> None:
         say("")
         say_styled("strong", cause.name, _certainty(cause))
         say_wrapped(cause.summary, "  ")
+        if cause.name == OF_ANOTHER and signer is not None:
+            say_wrapped(f"signed with the secret in {signer}", "  ")
         say_wrapped(cause.advice, "     ", first="  -> ")
     if explanation.code == "signature_mismatch" and not any(cause.proven for cause in explanation.causes):
         say("")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._command import Command, check_standard_input, finite, json_option, read
+from ._command import Command, check_standard_input, finite, json_option
+from ._deliveries import JOURNEYS, body_of, check_deliveries, delivery_options
 from ._secrets import secret_options, webhook_of
 from ._target import Target, target_of
 from ._text import say, say_json, say_table
@@ -15,7 +16,6 @@ from ._text import say, say_json, say_table
 if TYPE_CHECKING:
     from ._sending import Outgoing, Plan, Summary
 
-JOURNEYS = ("cart", "order", "product", "page", "alert", "custom")
 TAMPERINGS = ("body", "signature", "timestamp", "stale", "future", "duplicate", "encoding")
 
 
@@ -25,12 +25,7 @@ TAMPERINGS = ("body", "signature", "timestamp", "stale", "future", "duplicate", 
     short_help="Play Listrak against an endpoint, with deliveries of synthetic people.",
 )
 @click.argument("target", metavar="URL", callback=target_of)
-@click.option(
-    "--journey", type=click.Choice(JOURNEYS), default="cart", show_default=True, help="What the deliveries are about."
-)
-@click.option(
-    "--body", "body_file", metavar="FILE", help="Send this body, byte for byte, instead; - is the standard input."
-)
+@delivery_options
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="How many deliveries.")
 @click.option(
     "--rate",
@@ -45,12 +40,10 @@ TAMPERINGS = ("body", "signature", "timestamp", "stale", "future", "duplicate", 
 @click.option("--tamper", type=click.Choice(TAMPERINGS), help="Make each delivery wrong in this way.")
 @secret_options
 @json_option
-@click.pass_context
 def command(  # noqa: PLR0913
-    ctx: click.Context,
     *,
     target: Target,
-    journey: str,
+    journey: str | None,
     body_file: str | None,
     count: int,
     rate: float | None,
@@ -65,11 +58,10 @@ def command(  # noqa: PLR0913
     Exits 0 if all were responded to with 200; with --tamper, if all were responded to and none was accepted. A
     duplicate is sent twice and must get 200 both times. A redirect is an answer and is not followed.
     """
-    if body_file is not None and ctx.get_parameter_source("journey") is click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("give --journey or --body, not both")
+    check_deliveries(journey, body_file)
     check_standard_input({"--body": body_file, "--secret-file": secret_file})
     webhook = webhook_of(secret_file, secret_env)
-    body = None if body_file is None else read(body_file, "--body")
+    body = body_of(body_file)
     # These need HTTP and the test kit, which the help and a mistake in the call do not.
     from listrak_webhooks import testing  # noqa: PLC0415
 
@@ -80,7 +72,7 @@ def command(  # noqa: PLR0913
 
     def prepare(number: int) -> list[Outgoing]:
         """Return one delivery, of a shopper who is in no other, in this run or in another."""
-        content = getattr(testing, journey)(seed=f"{run} {number}").body if body is None else body
+        content = getattr(testing, journey or JOURNEYS[0])(seed=f"{run} {number}").body if body is None else body
         return outgoing(webhook, content, tamper)
 
     summary, interrupted = _run(Plan(target.url, count, rate, concurrency, prepare))
@@ -128,6 +120,8 @@ def _show(summary: Summary) -> None:
     rows += [("no answer", f"{count}: {problem}") for problem, count in sorted(summary.problems.items())]
     say_table(rows)
     latencies = [(name, f"{value:.1f} ms") for name, value in summary.latencies().items() if value is not None]
-    if latencies:
+    if len(summary.seconds) == 1:
+        say(f"time to answer  {latencies[0][1]}")
+    elif latencies:
         say("time to answer")
         say_table(latencies)

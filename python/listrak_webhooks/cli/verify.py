@@ -11,7 +11,7 @@ from listrak_webhooks.exceptions import WebhookError
 
 from ._command import Command, check_standard_input, json_option, now_option, read
 from ._headers import header_options, headers_of
-from ._secrets import secret_options, webhook_of
+from ._secrets import rotated_secret_options, secret_sources, webhook_of
 from ._text import say_json, say_styled
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("body")
 @header_options
 @now_option
-@secret_options
+@rotated_secret_options
 @json_option
 def command(  # noqa: PLR0913
     *,
@@ -35,17 +35,17 @@ def command(  # noqa: PLR0913
     timestamp: str | None,
     signature: str | None,
     now: float | None,
-    secret_file: str | None,
+    secret_files: tuple[str, ...],
     secret_env: str | None,
     as_json: bool,
 ) -> int:
     """Say whether a delivery is genuine; exits 0 if it is and 1 if it is not.
 
     BODY is a file, taken byte for byte; - is the standard input. The headers are --headers, or --timestamp and
-    --signature.
+    --signature. Further --secret-file are previous secrets.
     """
-    check_standard_input({"BODY": body, "--headers": headers, "--secret-file": secret_file})
-    webhook = webhook_of(secret_file, secret_env)
+    check_standard_input({"BODY": body, "--headers": headers, **secret_sources(secret_files)})
+    webhook = webhook_of(secret_files[0] if secret_files else None, secret_env, secret_files[1:])
     pairs = headers_of(headers, timestamp, signature)
     if pairs is None:
         raise click.UsageError("the headers are missing; give --headers, or --timestamp and --signature")
@@ -66,6 +66,8 @@ def command(  # noqa: PLR0913
 
 def _description_of(event: Event, now: float | None) -> str:
     age = int(_clock.now() if now is None else now) - event.timestamp
-    which = "the current secret" if event.secret_index == 0 else "the previous secret"
+    which = ("the current secret", "the previous secret", f"previous secret {event.secret_index}")[
+        min(event.secret_index, 2)
+    ]
     away = f"{age} s ago" if age >= 0 else f"{-age} s in the future"
     return f"sent {event.sent_at:%Y-%m-%d %H:%M:%S} UTC ({away}), signed in {event.encoding} with {which}"
