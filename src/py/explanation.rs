@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -156,31 +157,31 @@ impl Explanation {
 /// Facts by their names.
 pub(crate) fn facts_to_dict<'py>(facts: &Facts, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("body_length", facts.body_length)?;
+    dict.set_item(intern!(py, "body_length"), facts.body_length)?;
     if let Some(length) = facts.content_length {
-        dict.set_item("content_length", length)?;
+        dict.set_item(intern!(py, "content_length"), length)?;
     }
     for (name, text) in [
-        ("content_type", &facts.content_type),
-        ("content_encoding", &facts.content_encoding),
+        (intern!(py, "content_type"), &facts.content_type),
+        (intern!(py, "content_encoding"), &facts.content_encoding),
     ] {
         if let Some(text) = text {
             dict.set_item(name, text)?;
         }
     }
     for (name, fact) in [
-        ("starts_with_bom", facts.starts_with_bom),
-        ("ends_with_newline", facts.ends_with_newline),
-        ("looks_gzipped", facts.looks_gzipped),
-        ("looks_base64", facts.looks_base64),
-        ("looks_form_encoded", facts.looks_form_encoded),
-        ("is_json", facts.is_json),
+        (intern!(py, "starts_with_bom"), facts.starts_with_bom),
+        (intern!(py, "ends_with_newline"), facts.ends_with_newline),
+        (intern!(py, "looks_gzipped"), facts.looks_gzipped),
+        (intern!(py, "looks_base64"), facts.looks_base64),
+        (intern!(py, "looks_form_encoded"), facts.looks_form_encoded),
+        (intern!(py, "is_json"), facts.is_json),
     ] {
         dict.set_item(name, fact)?;
     }
-    dict.set_item("secrets", facts.secrets)?;
+    dict.set_item(intern!(py, "secrets"), facts.secrets)?;
     if let Some(skew) = facts.skew {
-        dict.set_item("skew", skew)?;
+        dict.set_item(intern!(py, "skew"), skew)?;
     }
     Ok(dict)
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from ._outcome import Outcome
 
 
+@functools.cache
 def logger() -> logging.Logger:
     """Return the package's logger.
 
-    It is looked up for each record and not made on import: `logging.config.dictConfig` disables every logger that
-    exists already and that it does not name.
+    It is made for the first record and not on import: `logging.config.dictConfig` disables every logger that exists
+    already and that it does not name.
     """
     return logging.getLogger("listrak_webhooks")
 
