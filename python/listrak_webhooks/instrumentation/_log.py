@@ -75,13 +75,13 @@ def _known(outcome: Outcome) -> str:
         known += f"; from {_quoted(outcome.peer)}"
     if outcome.path is not None:
         known += f" at {_quoted(outcome.path)}" if outcome.peer is not None else f"; at {_quoted(outcome.path)}"
-    separator = "; "
-    for name, fact in outcome.facts.items():
-        if fact is True:
-            known += f"{separator}{name}"
-        elif fact is not False:
-            known += f"{separator}{name}={_quoted(fact) if isinstance(fact, str) else fact}"
-        separator = ", " if fact is not False else separator
+    facts = [
+        name if fact is True else f"{name}={_quoted(fact) if isinstance(fact, str) else fact}"
+        for name, fact in outcome.facts.items()
+        if fact is not False
+    ]
+    if facts:
+        known += f"; {', '.join(facts)}"
     return known
 
 

@@ -29,14 +29,14 @@ const MOST: usize = 4;
 pub(super) fn first<'h>(headers: &'h [Pair], name: &str) -> Option<&'h [u8]> {
     headers
         .iter()
-        .find(|(each, _)| dashed(each) == name.as_bytes())
+        .find(|(each, _)| is_called(each, name.as_bytes()))
         .map(|(_, value)| value.as_slice())
 }
 
 /// What may be the value of `header`, the likeliest first.
 #[must_use]
 pub(super) fn candidates(headers: &[Pair], header: Header) -> Vec<Candidate> {
-    let wanted = dashed(header.name().as_bytes());
+    let wanted = header.name().to_ascii_lowercase();
     let values = |is_it: &dyn Fn(&Pair) -> bool| -> Vec<Vec<u8>> {
         headers
             .iter()
@@ -47,7 +47,7 @@ pub(super) fn candidates(headers: &[Pair], header: Header) -> Vec<Candidate> {
             .map(<[u8]>::to_vec)
             .collect()
     };
-    let exact = values(&|(name, _)| dashed(name) == wanted);
+    let exact = values(&|(name, _)| is_called(name, wanted.as_bytes()));
     let mut is_named = true;
     let (values, accident) = if exact.is_empty() {
         let mut renamed = values(&|(name, _)| is_like(name, header));
@@ -88,20 +88,20 @@ fn trimmed(value: &[u8]) -> &[u8] {
     value.get(start..end).unwrap_or_default()
 }
 
-/// A name in lower case, and what WSGI makes of names (PEP 3333) undone.
-fn dashed(name: &[u8]) -> Vec<u8> {
-    let name = match name.strip_prefix(b"HTTP_") {
-        Some(rest) => rest
-            .iter()
-            .map(|byte| if *byte == b'_' { b'-' } else { *byte })
-            .collect(),
-        None if name == b"CONTENT_LENGTH" || name == b"CONTENT_TYPE" => name
-            .iter()
-            .map(|byte| if *byte == b'_' { b'-' } else { *byte })
-            .collect(),
-        None => name.to_vec(),
+/// Whether a name is `wanted`, which is in lower case with dashes, in any case or as WSGI has it (PEP 3333).
+fn is_called(name: &[u8], wanted: &[u8]) -> bool {
+    let (name, is_environ) = match name.strip_prefix(b"HTTP_") {
+        Some(rest) => (rest, true),
+        None => (name, name == b"CONTENT_LENGTH" || name == b"CONTENT_TYPE"),
     };
-    name.to_ascii_lowercase()
+    let byte = |byte: &u8| {
+        if is_environ && *byte == b'_' {
+            b'-'
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    };
+    name.len() == wanted.len() && name.iter().map(byte).eq(wanted.iter().copied())
 }
 
 /// Whether a name is nearly that of `header`: with `X-` in front, underscores for dashes, or without either.
