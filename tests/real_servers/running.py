@@ -45,6 +45,8 @@ def process(command: list[str], log: Path) -> Generator[subprocess.Popen[bytes],
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)]),
                 "PYTHONUNBUFFERED": "1",
+                # Else eventlet imports dnspython, and by that httpcore2 and trio, which it cannot patch.
+                "EVENTLET_NO_GREENDNS": "yes",
             },
         )
     try:

@@ -122,8 +122,10 @@ class Check:
         answers = self._all(BAD)
         changed = answers["body_changed"]
         self._accepts_forgeries = findings.is_accepted(changed)
-        if self._is_form_accepted and changed.status is not None and 400 <= changed.status < 500:  # noqa: PLR2004
-            self._of_a_mismatch = {changed.status}
+        # Not of the changed one: a parser before the check may say 400 to what is no JSON any more.
+        forged = answers["forged"].status
+        if self._is_form_accepted and forged is not None and 400 <= forged < 500:  # noqa: PLR2004
+            self._of_a_mismatch = {forged}
         if not self._is_form_accepted and not any(map(findings.is_accepted, answers.values())):
             yield findings.NOTHING_ACCEPTED
             return
