@@ -237,23 +237,6 @@ pub(crate) fn of_facts(headers: &Bound<'_, PyAny>) -> Result<Vec<(Vec<u8>, Vec<u
             found.push((name, value));
         }
     };
-    // What ASGI has, in a hurry: all that cannot be one of them is passed over without a closer look.
-    if let Ok(list) = headers.cast_exact::<PyList>()
-        && list
-            .iter()
-            .all(|pair| pair.cast_exact::<PyTuple>().is_ok_and(|pair| pair.len() == 2))
-    {
-        for pair in list {
-            let pair = pair.cast_into_exact::<PyTuple>().map_err(PyErr::from)?;
-            let name = pair.get_borrowed_item(0)?;
-            let length = name.cast_exact::<PyBytes>().map(|name| name.as_bytes().len());
-            if length.is_ok_and(|length| FACTS.iter().all(|fact| fact.len() != length)) {
-                continue;
-            }
-            take(&name, &pair.get_item(1)?);
-        }
-        return Ok(found);
-    }
     if let Ok(dict) = headers.cast_exact::<PyDict>() {
         let pairs: Vec<_> = dict.iter().filter(|(name, _)| may_be_a_fact(name)).collect();
         for (name, value) in &pairs {
