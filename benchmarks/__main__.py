@@ -243,7 +243,7 @@ def measure_explain() -> tuple[list[Table], list[Promise]]:
     """Prove and time explain, and what it costs a flood of forgeries, and return what came of the promises.
 
     Raises:
-        Unfit: explain finds a cause where there is none, or a forged request is not rejected.
+        Unfit: explain names a cause of a forgery that has none, or a forged request is not rejected.
     """
     now, promises = int(time.time()), []
     small = deliveries.genuine(deliveries.body(deliveries.ITEMS["1.2 kB"]), now)
@@ -256,7 +256,7 @@ def measure_explain() -> tuple[list[Table], list[Promise]]:
         rows = [other, explaining.EXPLAIN]
         calls = {row: row.prepare(delivery) for row in rows}
         if not all(call.accepted(()) for call in calls.values()):
-            raise Unfit("explain finds a cause where there is none")
+            raise Unfit("explain names a cause of a forgery that has none")
         measurement = measure(calls, EXPLAIN_SECONDS)
         tables.append(Table("Explaining a forgery", rows, {size: measurement}))
         times = measurement.ratio(explaining.EXPLAIN, other)

@@ -25,7 +25,7 @@ def second() -> int:
 
 
 def frozen() -> int | None:
-    """Return the second at which the clock stands, if it does."""
+    """Return the second at which the clock is stopped, if it is."""
     state = _frozen_clock()
     return None if state is None else state[0]
 

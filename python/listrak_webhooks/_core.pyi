@@ -1111,12 +1111,12 @@ def _freeze_clock(seconds: int | None) -> None:
     Stop the package's clock, move a stopped one, or let it run again. It is for `listrak_webhooks.testing` alone.
 
     Args:
-        seconds: the Unix second at which it is to stand still; `None` lets it run.
+        seconds: the Unix second at which it is stopped; `None` lets it run.
     """
 
 def _frozen_clock() -> tuple[int, int] | None:
     """
-    Return the second at which the clock stands still and by how many seconds it was moved since it was stopped.
+    Return the second at which the clock is stopped and by how many seconds it was moved since it was stopped.
 
     Returns:
         `None` while it runs.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar, get_args
 
 Secret: TypeAlias = str | bytes
 """One HMAC Secret."""
@@ -20,6 +20,7 @@ Tolerance: TypeAlias = float | timedelta
 AcceptedEncoding: TypeAlias = Literal["any", "base64", "hex"]
 SigningEncoding: TypeAlias = Literal["base64", "hex"]
 Journey: TypeAlias = Literal["cart", "order", "product", "page", "alert", "custom"]
+JOURNEYS: tuple[Journey, ...] = get_args(Journey)
 SigningTime: TypeAlias = int | datetime
 
 Clock: TypeAlias = Callable[[], float]

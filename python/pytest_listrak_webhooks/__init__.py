@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def listrak_clock(request: pytest.FixtureRequest) -> Generator[Clock, None, None]:
-    """A clock that stands still: `.move(seconds)`, `.at(timestamp)`; verify, sign, adapters and guards go by it."""
+    """A stopped clock: `.move(seconds)`, `.at(timestamp)`; verify, sign, adapters and guards go by it."""
     from listrak_webhooks.testing import plugin  # noqa: PLC0415
 
     with plugin.clock_for(request.node) as clock:
@@ -34,7 +34,7 @@ def listrak_clock(request: pytest.FixtureRequest) -> Generator[Clock, None, None
 
 @pytest.fixture
 def listrak(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, listrak_clock: Clock) -> Sender:
-    """A sender that plays Listrak: `.send(client, delivery, path)`, `.check(client, path)`; time stands still."""
+    """A sender that plays Listrak: `.send(client, delivery, path)`, `.check(client, path)`; the clock is stopped."""
     from listrak_webhooks.testing import plugin  # noqa: PLC0415
 
     del listrak_clock

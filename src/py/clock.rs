@@ -7,7 +7,7 @@ use crate::verify::timestamp;
 /// Stop the package's clock, move a stopped one, or let it run again. It is for `listrak_webhooks.testing` alone.
 ///
 /// Args:
-///     seconds: the Unix second at which it is to stand still; `None` lets it run.
+///     seconds: the Unix second at which it is stopped; `None` lets it run.
 #[pyfunction]
 #[pyo3(name = "_freeze_clock", signature = (seconds))]
 pub(crate) fn freeze_clock(seconds: Option<i64>) {
@@ -21,7 +21,7 @@ pub(crate) fn now() -> i64 {
     timestamp::system_now()
 }
 
-/// Return the second at which the clock stands still and by how many seconds it was moved since it was stopped.
+/// Return the second at which the clock is stopped and by how many seconds it was moved since it was stopped.
 ///
 /// Returns:
 ///     `None` while it runs.

@@ -148,14 +148,10 @@ impl Explanation {
             facts,
         })
     }
-
-    fn facts_to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        facts_to_dict(&self.facts, py)
-    }
 }
 
 /// Facts by their names.
-pub(crate) fn facts_to_dict<'py>(facts: &Facts, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+fn facts_to_dict<'py>(facts: &Facts, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item(intern!(py, "body_length"), facts.body_length)?;
     if let Some(length) = facts.content_length {
@@ -203,7 +199,7 @@ impl Explanation {
     /// Harmless facts, by name; what is not there or not known is left out.
     #[getter]
     fn facts(&self, py: Python<'_>) -> Result<FactsByName> {
-        Ok(FactsByName(self.facts_to_dict(py)?.unbind()))
+        Ok(FactsByName(facts_to_dict(&self.facts, py)?.unbind()))
     }
 
     /// Return the attributes by their names, in plain JSON types.
@@ -216,7 +212,7 @@ impl Explanation {
         dict.set_item("genuine", self.genuine())?;
         dict.set_item("code", &self.code)?;
         dict.set_item("causes", causes)?;
-        dict.set_item("facts", self.facts_to_dict(py)?)?;
+        dict.set_item("facts", facts_to_dict(&self.facts, py)?)?;
         Ok(Dict(dict.unbind()))
     }
 
@@ -238,7 +234,7 @@ impl Explanation {
             text.push_str("\nno cause is known");
         }
         text.push_str("\nfacts:");
-        for (name, fact) in self.facts_to_dict(py)? {
+        for (name, fact) in facts_to_dict(&self.facts, py)? {
             let _ = write!(text, "\n  {name}: {fact}");
         }
         Ok(text)

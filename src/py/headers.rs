@@ -113,16 +113,11 @@ fn wrong_value_type(object: &Bound<'_, PyAny>, header: Header) -> Error {
 /// own raises while it is read.
 pub(crate) fn find<'py>(headers: &Bound<'py, PyAny>) -> Result<(HeaderValue<'py>, HeaderValue<'py>)> {
     let mut found = HeaderPair::default();
-    if let Ok(dict) = headers.cast_exact::<PyDict>() {
-        // Nothing that can run Python code, such as an exception that wakes the garbage collector, may happen while a
-        // dict is being walked: it could change under us.
-        let candidates: SmallVec<[_; 2]> = dict.iter().filter(|(name, _)| may_be_ours(name)).collect();
-        for (name, value) in candidates {
-            found.offer(&name, value, ContainerKind::Mapping)?;
-        }
-    } else {
-        each_pair(headers, |name, value, kind| found.offer(&name, value, kind))?;
-    }
+    each_pair(
+        headers,
+        |name| may_be_one_of(name, &OURS),
+        |name, value, kind| found.offer(&name, value, kind),
+    )?;
     found.values()
 }
 
@@ -161,10 +156,21 @@ impl<'py> HeaderPair<'py> {
 }
 
 /// Calls `take` with each name and value in a container of any kind.
+///
+/// Of a dict, the commonest, those are left out of which `is_worth_it` says that their names matter to nobody.
 fn each_pair<'py>(
     headers: &Bound<'py, PyAny>,
+    is_worth_it: impl Fn(&Bound<'py, PyAny>) -> bool,
     mut take: impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>, ContainerKind) -> Result<()>,
 ) -> Result<()> {
+    if let Ok(dict) = headers.cast_exact::<PyDict>() {
+        // Nothing that can run Python code, such as an exception that wakes the garbage collector, may happen while a
+        // dict is being walked: it could change under us.
+        let pairs: SmallVec<[_; 4]> = dict.iter().filter(|(name, _)| is_worth_it(name)).collect();
+        return pairs
+            .into_iter()
+            .try_for_each(|(name, value)| take(name, value, ContainerKind::Mapping));
+    }
     if headers.is_exact_instance_of::<PyList>() {
         return read_pairs(headers, headers, ContainerKind::Pairs, &mut take);
     }
@@ -230,33 +236,19 @@ fn read_pair<'py>(
 /// As [`find`], but for what is wrong with the two headers.
 pub(crate) fn of_facts(headers: &Bound<'_, PyAny>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut found = Vec::new();
-    let mut take = |name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>| {
-        if let Some(name) = bytes_of_ours(name)
-            && let Some(value) = bytes_of(value)
-        {
-            found.push((name, value));
-        }
-    };
-    if let Ok(dict) = headers.cast_exact::<PyDict>() {
-        let pairs: Vec<_> = dict.iter().filter(|(name, _)| may_be_a_fact(name)).collect();
-        for (name, value) in &pairs {
-            take(name, value);
-        }
-    } else {
-        each_pair(headers, |name, value, _| {
-            take(&name, &value);
+    each_pair(
+        headers,
+        |name| may_be_one_of(name, &FACTS),
+        |name, value, _| {
+            if let Some(name) = bytes_of_fact(&name)
+                && let Some(value) = bytes_of(&value)
+            {
+                found.push((name, value));
+            }
             Ok(())
-        })?;
-    }
+        },
+    )?;
     Ok(found)
-}
-
-/// Whether a name is worth a closer look, by its length: only of an exact `str` that is sure to be its own.
-fn may_be_a_fact(name: &Bound<'_, PyAny>) -> bool {
-    name.cast_exact::<PyString>().map_or(true, |text| {
-        text.len()
-            .map_or(true, |length| FACTS.iter().any(|fact| fact.len() == length))
-    })
 }
 
 /// The names under which containers have the headers of facts.
@@ -271,7 +263,7 @@ const FACTS: [&str; 8] = [
     "HTTP_LTK_TIMESTAMP",
 ];
 
-fn bytes_of_ours(name: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
+fn bytes_of_fact(name: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
     let is_ours = |name: &[u8]| FACTS.iter().any(|fact| name.eq_ignore_ascii_case(fact.as_bytes()));
     if let Ok(bytes) = name.cast_exact::<PyBytes>() {
         return is_ours(bytes.as_bytes()).then(|| bytes.as_bytes().to_vec());
@@ -292,14 +284,14 @@ impl<'py> All<'py> {
     /// As [`find`], but for what is wrong with the two headers.
     pub(crate) fn read(headers: &Bound<'py, PyAny>) -> Result<Self> {
         let mut pairs = Vec::new();
-        if let Ok(dict) = headers.cast_exact::<PyDict>() {
-            pairs.extend(dict.iter().map(|(name, value)| (name, value, ContainerKind::Mapping)));
-        } else {
-            each_pair(headers, |name, value, kind| {
+        each_pair(
+            headers,
+            |_| true,
+            |name, value, kind| {
                 pairs.push((name, value, kind));
                 Ok(())
-            })?;
-        }
+            },
+        )?;
         Ok(Self { pairs })
     }
 
@@ -389,17 +381,21 @@ impl<'py> Slot<'py> {
     }
 }
 
+/// The names under which containers have the two headers.
+const OURS: [&str; 4] = [
+    Header::Timestamp.name(),
+    Header::Signature.name(),
+    Header::Timestamp.environ_name(),
+    Header::Signature.environ_name(),
+];
+
 /// Whether `name` is worth a closer look: all but strings whose length says no.
-fn may_be_ours(name: &Bound<'_, PyAny>) -> bool {
-    const LENGTHS: [usize; 4] = [
-        Header::Timestamp.name().len(),
-        Header::Signature.name().len(),
-        Header::Timestamp.environ_name().len(),
-        Header::Signature.environ_name().len(),
-    ];
+fn may_be_one_of(name: &Bound<'_, PyAny>, names: &[&str]) -> bool {
     // Only of an exact `str` is the length sure to be its own.
-    name.cast_exact::<PyString>()
-        .map_or(true, |text| text.len().map_or(true, |length| LENGTHS.contains(&length)))
+    name.cast_exact::<PyString>().map_or(true, |text| {
+        text.len()
+            .map_or(true, |length| names.iter().any(|each| each.len() == length))
+    })
 }
 
 /// Which of the two headers `name` is, if either.

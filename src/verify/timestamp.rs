@@ -100,7 +100,7 @@ pub fn freeze(seconds: Option<i64>) {
     }
 }
 
-/// The second at which the clock stands still, if it does.
+/// The second at which the clock is stopped, if it is.
 #[must_use]
 pub fn frozen() -> Option<i64> {
     let seconds = FROZEN.load(Ordering::Relaxed);

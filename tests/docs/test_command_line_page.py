@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from listrak_webhooks._types import JOURNEYS
 from listrak_webhooks.cli import send
-from listrak_webhooks.cli._deliveries import JOURNEYS
 from listrak_webhooks.cli._findings import CERTIFICATE_DAYS, SKEW_SECONDS, SLOW_SECONDS
 from listrak_webhooks.cli._main import COMMANDS, commands
 from listrak_webhooks.cli._probes import BAD, FORMS, ODD, TRANSPORT, genuine

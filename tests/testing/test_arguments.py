@@ -14,6 +14,7 @@ from listrak_webhooks import testing
 from listrak_webhooks.testing import Delivery, Sender, stop_clock
 from support.deliveries import PATH
 from support.helpers import NOW, SECRET, SENT, TIMESTAMP
+from support.kit_builders import BUILDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,15 +86,6 @@ CALLS += [
     (lambda: moved("at", "x"), "timestamp must be a time: Unix seconds or an aware datetime, not str"),
     (lambda: stopped("x"), "timestamp must be a time: Unix seconds or an aware datetime, not str"),
 ]
-
-BUILDERS: dict[str, Any] = {
-    "cart": cart,
-    "order": order,
-    "product": product,
-    "page": page,
-    "alert": alert,
-    "custom": custom,
-}
 
 NOT_OF_ALL: dict[str, tuple[Any, str]] = {
     "email": (b"x", "email must be something that JSON can hold, not bytes; decode it first"),

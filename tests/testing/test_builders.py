@@ -23,18 +23,11 @@ from listrak_webhooks import (
 )
 from listrak_webhooks.testing import Delivery, SignedDelivery, alert, cart, custom, line, order, page, product
 from support.helpers import NOW, SECRET, SENT, SIGNATURE, TIMESTAMP, headers_for
+from support.kit_builders import BUILDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BUILDERS: dict[str, Callable[..., Delivery]] = {
-    "cart": cart,
-    "order": order,
-    "product": product,
-    "page": page,
-    "alert": alert,
-    "custom": custom,
-}
 STYLES: list[Any] = ["camel", "pascal", "snake", "lower"]
 every_builder = pytest.mark.parametrize("journey", BUILDERS)
 

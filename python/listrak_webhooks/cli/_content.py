@@ -8,9 +8,9 @@ import secrets
 import threading
 from typing import Any, cast
 
-from listrak_webhooks import _clock, testing
+from listrak_webhooks import _clock
 
-from ._deliveries import JOURNEYS
+from ._deliveries import synthetic_body
 
 
 class Content:
@@ -23,7 +23,7 @@ class Content:
 
     def __init__(self, journey: str | None = None, raw: bytes | None = None) -> None:
         self.raw = raw
-        self._journey = journey or JOURNEYS[0]
+        self._journey = journey
         self._own = None if raw is None else _object_in(raw)
         self._run = secrets.token_hex(8)
         self._made = 0
@@ -43,7 +43,7 @@ class Content:
             with self._lock:
                 self._made += 1
                 seed = f"{self._run} {self._made}"
-            body = getattr(testing, self._journey)(seed=seed).body
+            body = synthetic_body(self._journey, seed)
             # Letters that are not ASCII would be written as escapes, which not everything writes that parses JSON.
             if body.isascii():
                 return cast("dict[str, Any]", json.loads(body))

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listrak_webhooks._types import JOURNEYS
+
 from ._command import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-JOURNEYS = ("cart", "order", "product", "page", "alert", "custom")
 
 
 def delivery_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,6 +26,14 @@ def delivery_options(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Send this body, byte for byte, instead; - is the standard input.",
     )
     return journey(body(function))
+
+
+def synthetic_body(journey: str | None, seed: str) -> bytes:
+    """Return the body of a delivery of a synthetic shopper, about a cart unless a journey is given."""
+    # The test kit, which the help and a mistake in the call do not need.
+    from listrak_webhooks.testing.builders import BUILDERS  # noqa: PLC0415
+
+    return BUILDERS[journey or JOURNEYS[0]](seed=seed).body
 
 
 def check_deliveries(journey: str | None, body_file: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._command import Command, check_standard_input, finite, json_option
-from ._deliveries import JOURNEYS, body_of, check_deliveries, delivery_options
+from ._deliveries import body_of, check_deliveries, delivery_options, synthetic_body
 from ._secrets import secret_options, webhook_of
 from ._target import Target, target_of
 from ._text import say, say_json, say_table
@@ -63,8 +63,6 @@ def command(  # noqa: PLR0913
     webhook = webhook_of(secret_file, secret_env)
     body = body_of(body_file)
     # These need HTTP and the test kit, which the help and a mistake in the call do not.
-    from listrak_webhooks import testing  # noqa: PLC0415
-
     from ._sending import Plan  # noqa: PLC0415
     from ._tampering import outgoing  # noqa: PLC0415
 
@@ -72,7 +70,7 @@ def command(  # noqa: PLR0913
 
     def prepare(number: int) -> list[Outgoing]:
         """Return one delivery, of a shopper who is in no other, in this run or in another."""
-        content = getattr(testing, journey or JOURNEYS[0])(seed=f"{run} {number}").body if body is None else body
+        content = synthetic_body(journey, f"{run} {number}") if body is None else body
         return outgoing(webhook, content, tamper)
 
     summary, interrupted = _run(Plan(target.url, count, rate, concurrency, prepare))

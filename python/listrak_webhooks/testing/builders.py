@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._fields import Style
     from ._keywords import CartFields, LineFields, OrderFields, PageFields, ProductFields
 
-__all__ = ["Delivery", "SignedDelivery", "alert", "cart", "custom", "line", "order", "page", "product"]
+__all__ = ["BUILDERS", "Delivery", "SignedDelivery", "alert", "cart", "custom", "line", "order", "page", "product"]
 
 _SHOP = "https://shop.example"
 _IMAGES = "https://img.example"
@@ -361,3 +361,14 @@ def _sum(lines: list[Any] | None) -> str | None:
     """Return what lines cost, if each of them says it."""
     totals = [_number(each.get("total")) if isinstance(each, Line) else None for each in lines or ()]
     return f"{sum((total for total in totals if total is not None), Decimal()):.2f}" if None not in totals else None
+
+
+BUILDERS: dict[str, Callable[..., Delivery]] = {
+    "cart": cart,
+    "order": order,
+    "product": product,
+    "page": page,
+    "alert": alert,
+    "custom": custom,
+}
+"""The builders by the journeys that they are for."""

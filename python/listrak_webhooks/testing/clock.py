@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """A clock that stands still until it is moved; `stop_clock` and the fixture `listrak_clock` make one."""
+    """A clock that is stopped until it is moved; `stop_clock` and the fixture `listrak_clock` make one."""
 
     def __init__(self, timestamp: float | datetime) -> None:
         self._now = _arguments.time("timestamp", timestamp)
@@ -28,7 +28,7 @@ class Clock:
 
     @property
     def now(self) -> float:
-        """The time at which it stands, in Unix seconds; the package goes by whole ones, rounded down."""
+        """The time that it shows, in Unix seconds; the package goes by whole ones, rounded down."""
         return self._now
 
     def move(self, seconds: float) -> None:
@@ -59,15 +59,15 @@ class Clock:
 
 @contextlib.contextmanager
 def stop_clock(timestamp: float | datetime | None = None) -> Generator[Clock, None, None]:
-    """Let the time, as this package sees it, stand still in a block.
+    """Stop the time, as this package sees it, in a block.
 
     That is the time of `verify` and `sign`, of the adapters, of the replay guards and of this kit, in every thread of
     the process. It is not the time of a `Webhook` or a guard with a `clock` of its own, nor that of other libraries:
     `time.time` runs on. The leases of guards run on too, and are moved along by `move`.
 
     Args:
-        timestamp: where it stands: Unix seconds, or an aware `datetime`. By default what `time.time` returns, so that
-            the clock agrees with one that freezegun or time-machine has stopped.
+        timestamp: the time that it shows: Unix seconds, or an aware `datetime`. By default what `time.time` returns, so
+            that the clock agrees with one that freezegun or time-machine has stopped.
 
     Example:
         >>> from listrak_webhooks import Webhook

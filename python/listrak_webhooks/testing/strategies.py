@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from .builders import Delivery, alert, cart, custom, order, page, product
+from listrak_webhooks._types import JOURNEYS
+
+from .builders import BUILDERS, Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from hypothesis.strategies import SearchStrategy
 
+    from listrak_webhooks._types import Journey
+
 __all__ = ["deliveries"]
 
-Journey: TypeAlias = Literal["cart", "order", "product", "page", "alert", "custom"]
 
-_BUILDERS: dict[str, Callable[..., Delivery]] = {
-    "cart": cart,
-    "order": order,
-    "product": product,
-    "page": page,
-    "alert": alert,
-    "custom": custom,
-}
-
-
-def deliveries(
-    journeys: Sequence[Journey] = ("cart", "order", "product", "page", "alert", "custom"), *, odd: bool = False
-) -> SearchStrategy[Delivery]:
+def deliveries(journeys: Sequence[Journey] = JOURNEYS, *, odd: bool = False) -> SearchStrategy[Delivery]:
     """Return a strategy for believable deliveries, with any shopper, any style of names, and fields missing.
 
     Args:
@@ -63,7 +54,7 @@ def deliveries(
 
 
 def _build(journey: str, common: dict[str, Any], extra: dict[str, Any]) -> Delivery:
-    return _BUILDERS[journey](set=extra, **common)
+    return BUILDERS[journey](set=extra, **common)
 
 
 def _encoded(value: Any) -> bytes:
