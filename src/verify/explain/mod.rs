@@ -55,27 +55,23 @@ pub fn explain(
     let signatures = candidates(received.headers, Header::Signature);
     let named = timestamps.iter().find(|candidate| candidate.is_named);
     let sent = named.map(|candidate| candidate.value.as_slice());
-    let facts = match verdict {
-        // It is not read, however long it is.
-        Err(Refusal::BodyTooLarge { .. }) => Facts {
-            body_length: received.body.len(),
-            ..Facts::of(b"", received.headers, verifier.keys.count(), sent, received.now)
-        },
-        _ => Facts::of(
-            received.body,
-            received.headers,
-            verifier.keys.count(),
-            sent,
-            received.now,
-        ),
+    // One that is too large is not read, however long it is.
+    let read = match verdict {
+        Err(Refusal::BodyTooLarge { .. }) => b"",
+        _ => received.body,
+    };
+    let facts = Facts {
+        body_length: received.body.len(),
+        ..Facts::of(read, received.headers, verifier.keys.count(), sent, received.now)
     };
     let Err(refusal) = verdict else {
         return (Vec::new(), facts);
     };
     let causes = match refusal {
         Refusal::BodyTooLarge { .. } => Vec::new(),
-        Refusal::StaleTimestamp { skew, .. } => vec![of_time(OutsideWindow::Stale { skew: *skew })],
-        Refusal::FutureTimestamp { skew, .. } => vec![of_time(OutsideWindow::Future { skew: *skew })],
+        Refusal::StaleTimestamp { .. } | Refusal::FutureTimestamp { .. } => {
+            clock(verifier, sent, received.now).into_iter().collect()
+        }
         _ => {
             let mut search = Search::new(verifier, others, received, &timestamps, &signatures);
             match search.run() {
@@ -90,22 +86,17 @@ pub fn explain(
     (causes, facts)
 }
 
-/// What is wrong with the time too, once everything else is undone.
+/// What is wrong with the time of a delivery that is genuine, or would be with everything else undone.
 fn clock(verifier: &Verifier, sent: Option<&[u8]>, now: i64) -> Option<Cause> {
     let sent = timestamp::parse(sent?)?;
     let outside = timestamp::check_window(sent, now, verifier.tolerance).err()?;
-    Some(of_time(outside))
-}
-
-/// What a time outside the tolerance means, in a genuine delivery.
-fn of_time(outside: OutsideWindow) -> Cause {
-    match outside {
+    Some(match outside {
         OutsideWindow::Stale { skew } if skew > A_DAY => {
             proven(Accident::ReplayedLate, format!("it was signed {} ago", span(skew)))
         }
         OutsideWindow::Stale { skew } => proven(Accident::ClockAhead, format!("the clocks differ by {}", span(skew))),
         OutsideWindow::Future { skew } => proven(Accident::ClockBehind, format!("the clocks differ by {}", span(skew))),
-    }
+    })
 }
 
 /// A span of seconds in words: in days if it is longer than two.
